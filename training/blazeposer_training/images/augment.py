@@ -1,8 +1,9 @@
 """Make training images of labelled faces. One computation places, turns and mirrors all faces of a batch.
 
-The same similarity transform changes an image, the face's box and the face's rotation matrix R. A mirrored image turns
-R into F R F with F = diag(-1, 1, 1). A clockwise turn by the angle t turns R into Rz(t) R (`blazeposer.core.rotation`).
-All random numbers come from numpy, because numpy's random numbers do not depend on the device.
+Each training image has one similarity transform, which changes the photo, the face's landmarks and the face's rotation
+matrix R. If the transform mirrors the photo, R becomes F R F, with F = diag(-1, 1, 1). If the transform turns the photo
+clockwise by the angle t, R becomes Rz(t) R. The module `blazeposer.core.rotation` defines R and Rz. All random numbers
+come from numpy, because numpy's random numbers do not depend on the device.
 """
 
 from __future__ import annotations
@@ -24,17 +25,19 @@ from .settings import ImageSettings
 BLACK, REPLICATED, REFLECTED, PHOTO = range(4)
 """Names of the ways to fill the area of a training image beyond the edge of its photo."""
 NEAR_SIZES = (0.4, 1.15)
-"""Smallest and largest size of a near or cut face, as fractions of the image's side."""
+"""Smallest and largest size of a face that is near the camera or cut by the image's edge, as fractions of the image's
+side."""
 MOST_CUT = 0.3
 """Largest part of a cut face that is beyond the image's edge, horizontally or vertically."""
 UPSIDE_DOWN = 110.0
 """Smallest turn in degrees at which a face counts as upside down."""
 BULGE_FROM, MOST_BULGE, BULGE_RADIUS = 0.4, 0.3, 0.6
-"""Size of the smallest face that bulges, largest bulge, and radius of the circle around the face.
+"""Settings of the bulge, which magnifies the middle of a face as in a photo from a short distance.
 
-The middle of a bulging face is magnified, as in a photo from a short distance. Points outside of the circle do not
-move. The largest bulge makes a photo from a distance of one metre look like a photo from 25 cm. The radius is a
-multiple of the longer side of the face's box.
+`BULGE_FROM` is the size of the smallest face that bulges, as a fraction of the image's side. `MOST_BULGE` is the
+largest strength of a bulge. This strength makes a photo from a distance of one metre look like a photo from 25 cm.
+`BULGE_RADIUS` is the radius of a circle around the middle of the face, as a multiple of the longer side of the face's
+box. Points outside of the circle do not move.
 """
 
 BACKGROUND_SIDES = (0.5, 1.3)
@@ -46,7 +49,8 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Placements:
-    """The places of N faces in their training images. Each field has the shape (N,)."""
+    """The places of N faces in their training images. Each field has the shape (N,). The landmark box of a face is the
+    smallest box around the face's 68 landmarks."""
 
     size: Floats
     """Longer side of the landmark box, as a fraction of the image's side."""
@@ -57,13 +61,13 @@ class Placements:
     """Turn of the face on the screen, in degrees clockwise."""
     mirrored: Bools
     bulge: Floats
-    """Strength of the bulge, 0 to 1."""
+    """Strength of the face's bulge, 0 to `MOST_BULGE`."""
 
 
 def random_placements(rng: np.random.Generator, count: int, settings: ImageSettings) -> Placements:
-    """Choose random placements. The share `settings.usual` of the faces gets places and sizes that are typical of
-    AFLW2000's images. All other faces can be anywhere in the image, with a size from 20 pixels to 0.75 of the image's
-    side."""
+    """Choose random placements. The share `settings.usual` of the faces gets positions and sizes that are typical of
+    the data set AFLW2000. All other faces can be anywhere in the image, with a size from 20 pixels to 0.75 of the
+    image's side."""
     usual = rng.random(count) < settings.usual
     low, high = np.where(usual, 0.25, 20 / INPUT_SIZE), np.where(usual, 0.55, 0.75)
     size = np.exp(rng.uniform(np.log(low), np.log(high)))
@@ -74,7 +78,8 @@ def random_placements(rng: np.random.Generator, count: int, settings: ImageSetti
 
 
 def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageSettings) -> Placements:
-    """Change some placements so that the face is near the camera, cut by the image's edge, turned or upside down."""
+    """Return placements in which some faces are near the camera, cut by the image's edge, turned, upside down or
+    bulging. All other faces keep their placement."""
     count = len(placements.size)
     near = rng.random(count) < settings.near
     size = np.where(near, np.exp(rng.uniform(np.log(NEAR_SIZES[0]), np.log(NEAR_SIZES[1]), count)), placements.size)
@@ -90,7 +95,7 @@ def disturbed(placements: Placements, rng: np.random.Generator, settings: ImageS
 
 
 def validation_placements(rng: np.random.Generator, count: int) -> Placements:
-    """Choose random placements that are typical of the faces in AFLW2000's images."""
+    """Choose random placements that are typical of the faces in the data set AFLW2000."""
     x, y = 0.5 + rng.uniform(-0.06, 0.06, (2, count))
     return Placements(rng.uniform(0.26, 0.50, count), x, y, np.zeros(count), np.zeros(count, bool), np.zeros(count))
 
@@ -110,8 +115,8 @@ def transforms(boxes: Floats, placements: Placements) -> Floats:
 
 
 def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
-    """Return the new positions (N, P, 2) of points in photos whose faces bulge. This function is the inverse of
-    `_bulged`."""
+    """Return the positions (N, P, 2) to which the bulges of faces move the points `points` (N, P, 2) in photos. This
+    function is the inverse of `_bulged`."""
     middle, radius = _circles(boxes)
     away = (points - middle[:, None]) / radius[:, None, None]
     length = np.linalg.norm(away, axis=-1, keepdims=True)
@@ -122,7 +127,8 @@ def bulged_points(points: Floats, boxes: Floats, bulge: Floats) -> Floats:
 
 
 def _bulged(source: Tensor, boxes: Floats, bulge: Floats) -> Tensor:
-    """Return the points (n, 128, 128, 2) at which photos must be sampled to make the faces bulge."""
+    """Return the points (n, 128, 128, 2) at which photos are sampled to make the faces bulge. Without bulges, the
+    photos would be sampled at the points `source`."""
     middle, radius = (_to(values, source.device) for values in _circles(boxes))
     away = (source - middle[:, None, None]) / radius[:, None, None, None]
     rest = 1 - away.square().sum(-1, keepdim=True).clamp(max=1)
@@ -151,7 +157,7 @@ class Views:
     """The settings with which N training images are computed from photos. Each field has a shape (N, ...)."""
 
     rim: NDArray[np.int64]
-    """Content beyond the photo's edge, which is BLACK, REPLICATED, REFLECTED or PHOTO."""
+    """Content beyond the photo's edge. The values are BLACK, REPLICATED, REFLECTED and PHOTO."""
     smooth: Bools
     """True if a photo is averaged before it is shrunk. False if a shrunk photo is sampled without averaging, as a
     camera's bilinear scaling does."""
@@ -163,7 +169,7 @@ class Views:
     unlabelled: Bools
     """True if the image shows only the background, without the face."""
     margin: Floats
-    """Visible part of the photo around the face's box, as a fraction of the box's longer side."""
+    """Width of the photo's visible margin around the face's box, as a fraction of the box's longer side."""
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:

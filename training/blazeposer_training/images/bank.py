@@ -1,7 +1,7 @@
 """Keep the decoded photos of faces and backgrounds in the memory of a CPU or a GPU.
 
-The textures of about 53,000 faces take 6 GB. The processes that make the training images share this memory with the
-main process.
+Each face is kept with its surroundings as a texture, an image of 192x192 pixels. The textures of about 53,000 faces
+take 6 GB. The processes that make the training images share the textures with the main process.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ SIDE = 192
 """Side of a texture in pixels. The side of a training image is 128 pixels, and only few faces of the data sets need a
 larger texture."""
 CUT = 3.0
-"""Side of the square cut out of a large photo, as a multiple of the face's size. Small and turned faces need the space
-around the face."""
+"""Side of the square that is cut out of a large photo, as a multiple of the longer side of the face's box. Training
+images with a small or turned face also show the space around the face."""
 COLLAGES = 900
-"""Number of collages, a third of all backgrounds. The data sets have too few photos with several people to teach the
-network everything that BlazeFace detects."""
+"""Number of collages, which are images composed of several photos of faces. A third of all backgrounds are collages.
+The data sets alone have too few photos with several people to teach the network everything that BlazeFace detects."""
 DRAWN = 64
 """Number of backgrounds that are drawn if there are no photos without a face."""
 COLLAGE_SIDES = (2, 3, 4)
-"""Numbers of photos in a row of a collage. The faces of a collage have a size of 16 to 60 pixels in a training image.
-Most labelled faces are larger."""
+"""Possible numbers of photos in a row of a collage. The faces of a collage have a size of 16 to 60 pixels in a training
+image. Most labelled faces are larger."""
 
 Floats = NDArray[np.float64]
 
@@ -45,11 +45,12 @@ class Bank:
     """Faces and backgrounds for training images.
 
     `textures` (M, 3, 192, 192) contains the photos of the faces as uint8. A texture is a whole photo, or a square that
-    was cut out of a large photo. A small photo is in the top left corner of its texture. The photo's last row and
-    last column of pixels are repeated. `sizes` (M, 2) contains the width and height of the photo in each texture.
-    `boxes` (M, 4) and `landmarks` (M, 68, 2) are in pixels of the texture. A row of `boxes` contains x0, y0, x1 and y1.
-    `angles` (M, 3) contains yaw, pitch and roll in degrees. `rotations` (M, 3, 3) contains the rotation matrices of the
-    faces. `spread` (M,) is the disagreement of the teacher networks in degrees.
+    was cut out of a large photo. A small photo is in the top left corner of its texture. The photo's last row and last
+    column of pixels are repeated to fill the rest of the texture. `sizes` (M, 2) contains the width and height of the
+    photo in each texture. `boxes` (M, 4) and `landmarks` (M, 68, 2) are in pixels of the texture. A row of `boxes`
+    contains x0, y0, x1 and y1. `angles` (M, 3) contains yaw, pitch and roll in degrees. `rotations` (M, 3, 3) contains
+    the rotation matrices of the faces. Each label is the mean of several predictions. `spread` (M,) is the uncertainty
+    of each label, which is the difference between these predictions in degrees.
 
     `backgrounds` (B, 3, 192, 192) contains square uint8 images without labels. The first `faceless` images of
     `backgrounds` show no face. In a bank for training, the other images are photos or collages that show people.
@@ -77,12 +78,12 @@ def read_bank(
     report: Callable[[str], None] = lambda _: None,
     faceless: tuple[str, ...] = ("faceless",),
 ) -> Bank:
-    """Return backgrounds and the faces of several pools, in the memory of a device. `split` is "train" or "val".
+    """Return the faces of the pools `names`, and backgrounds, in the memory of a device. `split` is "train" or "val".
 
-    `faceless` contains names of zip files with photos for the backgrounds. If `faceless` is empty, the backgrounds are
-    drawn rooms. For training, the backgrounds also include photos with several people, and collages of the pools'
-    photos. The function calls `report` with a line of text for each pool. Raises BlazePoserError if a file is missing
-    or broken.
+    `faceless` contains names of zip files with photos without faces, for the backgrounds. If `faceless` is empty, drawn
+    rooms take the place of these photos. For the split "train", the backgrounds also include photos with several
+    people, and collages of the pools' photos. The function calls `report` with a line of text for each pool. Raises
+    BlazePoserError if a file is missing or broken.
     """
     pool = read_pools(folder, names, split, report)
     empty = [photo for name in faceless for photo in read_backgrounds(folder, name)] or drawn_backgrounds()
@@ -91,8 +92,8 @@ def read_bank(
 
 
 def drawn_backgrounds() -> list[Image]:
-    """Return square images (192, 192, 3) without a face. Each image shows a part of a drawn room, in random colours.
-    Each call returns the same images."""
+    """Return square images (192, 192, 3) without a face. Each image shows another part of a drawn room, in other
+    colours. Each call of the function returns the same images."""
     rng, place = np.random.default_rng(0), room()
     drawn = []
     for _ in range(DRAWN):
@@ -104,7 +105,8 @@ def drawn_backgrounds() -> list[Image]:
 
 
 def make_bank(pool: Pool, empty: list[Image], peopled: list[Image], device: torch.device | str = "cpu") -> Bank:
-    """Return a bank of a pool's faces. The photos `empty` show no face, and the photos `peopled` may show people."""
+    """Return a bank of a pool's faces. The bank's backgrounds are the photos `empty`, which show no face, and the
+    photos `peopled`, which may show people."""
     textures = torch.empty((len(pool), 3, SIDE, SIDE), dtype=torch.uint8)
     pixels = textures.numpy()
     sizes, boxes = np.empty((len(pool), 2)), np.empty((len(pool), 4))
@@ -157,8 +159,8 @@ def square(photo: Image) -> Image:
 
 
 def collages(photos: list[Image], count: int) -> list[Image]:
-    """Return collages (192, 192, 3) of photos. A collage has as many rows as columns. The same photos always give the
-    same collages."""
+    """Return `count` collages (192, 192, 3) of photos. A collage has as many rows as columns. The same photos always
+    give the same collages."""
     rng = np.random.default_rng(0)
 
     def tile(side: int) -> Image:

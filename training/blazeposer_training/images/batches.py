@@ -1,7 +1,8 @@
 """Make batches of training images and of validation images.
 
-The batch of a training step depends only on the seed and the number of the step, and is the same for every number of
-processes. A stopped training can continue with exactly the batches that it would have got without the stop.
+With the same data and settings, the batch of a training step depends only on the seed and on the step's number. The
+number of processes does not change the batch. A stopped training can continue with exactly the batches that it would
+have got without the stop.
 """
 
 from __future__ import annotations
@@ -39,33 +40,36 @@ from .settings import ImageSettings
 MOST_TURN = 100.0
 """Largest turn in the image's plane, in degrees, of a face that trains the pose."""
 TRUSTED_SPREAD = 4.0
-"""Disagreement of the teacher networks, in degrees, that halves the weight of a label."""
+"""Uncertainty of a label, in degrees, that halves the weight of the label. The uncertainty (`Bank.spread`) is the
+difference between several predictions of the label."""
 COVERED = (0.1, 0.5)
 """Smallest and largest part of a face's box that a rectangle covers."""
 
 MARGINS = (0.03, 0.3)
-"""Smallest and largest visible margin around a face whose photo is cut, as fractions of the face's box. The setting
-`cropped` is the share of such faces."""
+"""Smallest and largest visible margin around a face whose photo is cut, as fractions of the longer side of the face's
+box. The setting `cropped` is the share of such faces."""
 
 T = TypeVar("T", Placements, Views, Light)
 
 
 @dataclass
 class Batch:
-    """Training images and their labels, in the memory of one device.
+    """Images and their labels for training or validation, in the memory of one device.
 
     - `pictures` (N, 128, 128, 3) contains the images as uint8.
     - `rotations` (N, 3, 3) contains the rotation matrices of the faces.
     - `weights` (N,) says how strongly each label trains the pose. `trust` (N,) says how strongly each label trains the
-      expected error. A face that is upside down counts only in `trust`.
+      expected error. For an upside-down face, the weight in `weights` is 0.
     - `boxes` (N, 4) and `landmarks` (N, 68, 2) are fractions of the image's side. A row of `boxes` contains x0, y0, x1
       and y1.
-    - `spread` (N,) is the disagreement of the teacher networks on each face, in degrees.
-    - `silent` (N, 4) contains boxes in which the network must not find a face, even if BlazeFace finds a face there.
-      A box in `silent` is the box around a face that is upside down, the whole image if it shows no face, or zeros.
-    - `pairs` is the number of pairs of images at the start of the batch. The second image of each pair is the mirror
-      image of the first.
-    - `taught` contains a teacher network's outputs for the images, if there is a teacher network.
+    - `spread` (N,) is the uncertainty of each label in degrees, as in `Bank`.
+    - `silent` (N, 4) contains boxes in which the network learns not to find a face, even if BlazeFace finds a face
+      there. For an upside-down face, the box in `silent` is the box around the head. For an image without any face, the
+      box is the whole image. For all other images, the values of the box are 0.
+    - `pairs` is a number of pairs. The first 2 * `pairs` images of the batch are pairs of images. The second image of
+      each pair is the mirror image of the first.
+    - `taught` contains BlazeFace's outputs or feature maps for the images, which the network learns to imitate. If
+      there is no `Teacher`, `taught` is empty.
 
     For an image that shows only a background, `boxes`, `weights`, `trust`, `spread` and `landmarks` are 0.
     """
@@ -83,11 +87,11 @@ class Batch:
 
 
 Teacher = Callable[[Tensor], tuple[Tensor, ...]]
-"""Function that returns a teacher network's outputs for the images of a batch."""
+"""Function that returns BlazeFace's outputs or feature maps for the images of a batch."""
 
 
 class TrainingBatches(Dataset[Batch]):
-    """Sequence of training batches with `size` images. Item n is the batch of the step `steps[n]`."""
+    """Sequence of training batches with `size` images each. Item n is the batch of the step `steps[n]`."""
 
     def __init__(
         self, bank: Bank, size: int, steps: range, seed: int, settings: ImageSettings,
@@ -126,15 +130,15 @@ def training_batches(
     workers: int = 0, teacher: Teacher | None = None,
 ) -> Iterator[Batch]:  # fmt: skip
     """Return the batches of the training steps `steps`, in the memory of the bank's device. `workers` processes make
-    the batches in advance. If there is a `teacher`, each batch also contains the teacher's outputs."""
+    the batches in advance. If there is a `teacher`, each batch also contains the result of `teacher`."""
     batches = TrainingBatches(bank, size, steps, seed, settings, teacher)
     loader = DataLoader(batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
     return iter(loader)
 
 
 def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
-    """Insert mirror images into a batch. Where `twins` is True, the returned batch contains the mirror image of the
-    previous image."""
+    """Return a batch with all images of `batch` and with mirror images. If `twins[i]` is True, image i of the returned
+    batch is the mirror image of image i - 1."""
     source = torch.from_numpy(np.cumsum(~twins) - 1)
     flipped = torch.from_numpy(np.flatnonzero(twins))
     rows: dict[str, Any] = {
@@ -157,8 +161,8 @@ def with_mirrored(batch: Batch, twins: NDArray[np.bool_]) -> Batch:
 
 
 def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
-    """Yield the same batches at every call. They contain every face of `bank` once, with places and sizes that are
-    typical of AFLW2000's images."""
+    """Yield the validation batches, which are the same at every call. The batches contain every face of `bank` once,
+    with positions and sizes that are typical of the data set AFLW2000."""
     rng, count = np.random.default_rng(0), len(bank)
     placements = validation_placements(rng, count)
     views = Views.random(rng, count, len(bank.backgrounds), 0.5, 0.0)
@@ -169,8 +173,8 @@ def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
 
 
 def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterator[Batch]:
-    """Yield the same batches at every call. They contain every face of `bank` once, placed, turned and disturbed as in
-    training, but not upside down."""
+    """Yield disturbed validation batches, which are the same at every call. The batches contain every face of `bank`
+    once, placed, turned and disturbed as in training, but not upside down."""
     rng, count = np.random.default_rng(1), len(bank)
     settings = replace(settings, upside_down=0.0)  # the network must not find faces that are upside down
     placements = disturbed(random_placements(rng, count, settings), rng, settings)
@@ -229,8 +233,9 @@ def _grown(boxes: Floats) -> Floats:
 
 
 def balance(angles: Floats, exponent: float) -> Floats:
-    """Return the probability (N,) with which each face is chosen for an image. The probability is proportional to
-    n ** -exponent, where n is the number of faces with about the same pose, within 15 degrees of |yaw| and pitch."""
+    """Return the probability (N,) with which each face is chosen for an image. The function counts the faces in cells
+    of 15 degrees of |yaw| and 15 degrees of pitch. The probability is proportional to n ** -exponent, where n is the
+    number of faces in the face's cell, or 20 if the cell has fewer faces."""
     cells = np.floor(np.column_stack([np.abs(angles[:, 0]), angles[:, 1]]) / 15).astype(int)
     _, inverse, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
     chances = np.maximum(counts[inverse.ravel()], 20) ** -exponent
@@ -238,7 +243,8 @@ def balance(angles: Floats, exponent: float) -> Floats:
 
 
 def cover_faces(light: Light, placements: Placements, rng: np.random.Generator, share: float) -> Light:
-    """Return a copy of `light` with rectangles that cover parts of some faces."""
+    """Return a copy of `light` in which rectangles cover a part of some faces. `share` is the fraction of these
+    faces."""
     if not share:
         return light
     covered, part = rng.random(len(placements.size)) < share, rng.uniform(*COVERED, len(placements.size))

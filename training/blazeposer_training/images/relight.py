@@ -1,7 +1,8 @@
-"""Disturb training images: covered faces, changed light and colours, blur, noise, JPEG compression and RGB565.
+"""Disturb training images: covered faces, changed light and colours, blur, noise, JPEG compression and the colour
+format RGB565.
 
 The settings of the disturbances are random numbers from numpy. The noise comes from one fixed array of random numbers.
-A disturbed image is the same on every device, except for rounding errors.
+For the same settings, a disturbed image is the same on every device, except for rounding errors.
 """
 
 from __future__ import annotations
@@ -20,18 +21,19 @@ from torch import Tensor
 from blazeposer.core.contract import INPUT_SIZE
 
 NOISE_FIELD = 1 << 20
-"""Length of the fixed array of Gaussian noise. A noisy image reads 49,152 successive numbers from the array."""
+"""Length of the fixed array of Gaussian noise. The noise of one image consists of 49,152 successive numbers of the
+array."""
 BLUR_REACH = 8
-"""Largest distance in pixels from which the blur takes values."""
+"""Largest distance, in pixels, between two pixels that the blur mixes."""
 MASK_SHARE = 0.04
 JAW, NOSE = slice(2, 15), 28
-"""Landmarks (iBUG-68) along the edge of a face mask. They are the jaw without its upper ends, and the bridge of the
-nose."""
+"""Numbers of the landmarks (iBUG-68) along the edge of a face mask. These landmarks are the jaw without its upper ends,
+and the bridge of the nose."""
 LUMINANCE = (16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
              14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
              49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99)  # fmt: skip
-"""JPEG's quantization table K.1, row by row. The first values of the chrominance table K.2 are in `CHROMINANCE`, and
-all other values of K.2 are 99."""
+"""JPEG's quantization table K.1 (8x8) for luminance, row by row. The top left 4x4 values of JPEG's table K.2 for
+chrominance are in `CHROMINANCE`. All other values of K.2 are 99."""
 CHROMINANCE = ((17, 18, 24, 47), (18, 21, 26, 66), (24, 26, 56, 99), (47, 66, 99, 99))
 TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
@@ -44,13 +46,13 @@ Array = TypeVar("Array", Floats, Integers)
 @dataclass(frozen=True)
 class Light:
     """The disturbances of N images. Each field has a shape (N, ...). An image does not change if contrast, gamma and
-    gains are 1 and all other disturbances are 0."""
+    gains are 1 and all other fields are 0 or False."""
 
     mask: Bools
     rectangle: Integers
     """Rectangles (N, 4) that cover a part of each image, in pixels. A row contains x0, y0, x1 and y1."""
     colour: Floats
-    """Colours (N, 3) of the mask and the rectangle, 0 to 255."""
+    """Colours (N, 3) of the drawn face masks and of the rectangles, 0 to 255."""
     contrast: Floats
     brightness: Floats
     gamma: Floats
@@ -60,7 +62,7 @@ class Light:
     blur: Floats
     """Standard deviation of the blur, in pixels."""
     noise: Floats
-    """Standard deviation of the noise."""
+    """Standard deviation of the noise. The pixel values are from 0 to 255."""
     noise_start: Integers
     quality: Integers
     """Quality of JPEG compression, 1 to 100."""
@@ -68,8 +70,9 @@ class Light:
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, strength: float, most_blur: float) -> Light:
-        """Choose random disturbances. `strength` multiplies the share of images that get each disturbance, except
-        RGB565. `most_blur` is the largest standard deviation of the blur in pixels."""
+        """Choose random disturbances. For each disturbance, a fixed share of the images gets the disturbance.
+        `strength` multiplies these shares, except the share of RGB565. `most_blur` is the largest standard deviation of
+        the blur in pixels."""
 
         def some(share: float, values: Array, otherwise: int = 0) -> Array:
             values[rng.random(count) >= strength * share] = otherwise
@@ -96,8 +99,9 @@ class Light:
 
 
 def relight(pictures: Tensor, light: Light, landmarks: Floats) -> Tensor:
-    """Return disturbed images as uint8. The float images (N, 3, 128, 128) with values from 0 to 255 are overwritten.
-    `landmarks` (N, 68, 2), in pixels, give the positions of drawn face masks."""
+    """Return disturbed images as uint8. `pictures` (N, 3, 128, 128) contains float images with values from 0 to 255.
+    The function overwrites `pictures`. `landmarks` (N, 68, 2), in pixels, give the positions of the drawn face
+    masks."""
 
     def some(chosen: Bools, change: Callable[..., Tensor], *settings: NDArray[np.generic]) -> None:
         if chosen.any():
@@ -129,8 +133,8 @@ def cover_face(pictures: Tensor, landmarks: Tensor, colour: Tensor) -> Tensor:
     x0, y0 = corners[:, None, None].unbind(-1)
     x1, y1 = corners.roll(-1, 1)[:, None, None].unbind(-1)
     x, y = at[:, None], at[:, None, None]
-    # An edge that crosses a pixel's row to the right of the pixel counts 1 or -1, depending on the edge's direction.
-    # For a pixel outside of the mask, the sum is 0.
+    # If an edge of the mask crosses the row of a pixel to the right of the pixel, the edge counts 1 or -1, depending on
+    # the edge's direction. For a pixel outside of the mask, the sum is 0.
     crossed = (y0 <= y).int() - (y1 <= y).int()
     left_of = x < x0 + (y - y0) / torch.where(y1 == y0, 1, y1 - y0) * (x1 - x0)
     inside = (crossed * left_of).sum(-1) != 0
@@ -164,7 +168,7 @@ def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
 
 def add_noise(pictures: Tensor, deviation: Tensor, start: Tensor) -> Tensor:
     """Add Gaussian noise with the standard deviations `deviation` (n,). The noise of image i begins at the index
-    `start[i]` of the fixed array."""
+    `start[i]` of the fixed array of random numbers."""
     length = pictures[0].numel()
     noise = _noise_field(pictures.device)[start[:, None] + torch.arange(length, device=start.device)]
     return pictures + noise.view_as(pictures) * deviation.float()[:, None, None, None]
@@ -176,8 +180,8 @@ def _noise_field(device: torch.device) -> Tensor:
 
 
 def compress(pictures: Tensor, quality: Tensor) -> Tensor:
-    """Imitate JPEG compression with the qualities `quality` (n,), by an 8x8 cosine transform with colour at half the
-    resolution (ITU-T T.81)."""
+    """Imitate JPEG compression (ITU-T T.81) with the qualities `quality` (n,). The function rounds the coefficients of
+    an 8x8 cosine transform. The colour channels have half the resolution of the brightness."""
     pixels = pictures.clamp(0, 255) - 128
     ycc = torch.einsum("cd,ndhw->nchw", pixels.new_tensor(TO_YCC), pixels)
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).float()[:, None, None] / 100
@@ -208,7 +212,8 @@ def _tables() -> tuple[Tensor, Tensor]:
 
 
 def rgb565(pictures: Tensor) -> Tensor:
-    """Reduce uint8 images (N, 3, ...) to 5, 6 and 5 bits, like `blazeposer.core.prepare.rgb565` for numpy."""
+    """Reduce the red, green and blue values of uint8 images (N, 3, ...) to 5, 6 and 5 bits. For numpy arrays,
+    `blazeposer.core.prepare.rgb565` does the same."""
     bits = torch.tensor([5, 6, 5], dtype=torch.uint8, device=pictures.device)[:, None, None]
     high = pictures >> (8 - bits) << (8 - bits)
     return high | (high >> bits)

@@ -7,37 +7,41 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """A recipe's settings for the training images. A share is a fraction (0 to 1) of the images in a batch."""
+    """A recipe's settings for the training images. A share is a fraction (0 to 1) of the images or faces in a batch."""
 
     unlabelled: float
     """Share of images with only a background.
 
-    In the recipe `full`, half of these images are photos with several people. Without these photos, the detector's
-    average precision is 2 to 5 % below BlazeFace's. A third of the images are collages of faces, because there are few
-    photos with several people. The other images show places without faces, to keep false positives rare.
+    In the recipe `full`, half of these backgrounds are photos with several people. Without photos of several people,
+    the average precision of BlazePoser's face detection is 2 to 5 % below BlazeFace's. A third of the backgrounds are
+    collages of faces, because the data sets do not have enough photos with several people. The other backgrounds show
+    places without faces, to keep false positives rare.
     """
     photos: float
     """Share of images in which another photo fills the area around the face's photo."""
     usual: float
-    """Share of faces with places and sizes that are typical in front of a camera."""
+    """Share of faces with a position and a size that are typical of a person in front of a camera."""
     turn: float
-    """Standard deviation of the turn in the image's plane, in degrees. This turn is at most 45 degrees. Only the faces
-    of the shares `turned` and `upside_down` have larger turns."""
+    """Standard deviation of a face's random turn in the image's plane, in degrees. The random turn is limited to 45
+    degrees. The faces of the shares `turned` and `upside_down` get other turns, which can be larger."""
     turned: float
     """Share of faces turned by any angle up to `turned_most`."""
     turned_most: float
     """Largest angle of the share `turned`, in degrees."""
     upside_down: float
-    """Share of faces turned by 110 to 180 degrees. The network learns not to find these faces. They train the expected
-    error, but not the pose."""
+    """Share of faces turned by 110 to 180 degrees. The network learns not to find these faces. If the network still
+    finds such a face, its expected error should be large. So these faces train the expected error, but not the pose."""
     near: float
     """Share of faces that are near the camera or cut by the image's edge."""
     perspective: float
-    """Share of faces with the perspective of a short distance, among the faces larger than 0.4 of the image."""
+    """Share of faces that get the perspective of a short distance. This share is a fraction of the large faces only. A
+    face is large if its size is above 0.4 of the image's side."""
     light: float
-    """Factor on how often light, colour, focus and noise change, and on how often objects cover a face."""
+    """Factor on the shares of images with a disturbance. The disturbances are changes of light and colour, blur, noise,
+    JPEG compression, and masks and rectangles in front of a face."""
     mirrored: float
-    """Share of images that are the mirror image of another image in the batch. Some losses compare these two images."""
+    """Share of images that are the mirror image of another image in the batch. Some loss terms compare the network's
+    outputs for these two images."""
     covered: float
     """Share of faces that a rectangle covers in part, in addition to the rectangles of `light`."""
     cropped: float

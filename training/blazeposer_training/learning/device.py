@@ -22,6 +22,7 @@ def has_bfloat16(device: torch.device) -> bool:
 
 
 def share_cores(workers: int) -> None:
-    """Let torch compute with all CPU cores, except one core for each worker process. A torch thread that shares a core
-    with a worker process delays all other torch threads at every operation."""
+    """Let torch compute with all CPU cores, except one core for each worker process. The `workers` worker processes
+    make the training images. A torch thread that shares a core with a worker process delays all other torch threads at
+    every operation."""
     torch.set_num_threads(max(1, (os.cpu_count() or 1) - workers))

@@ -24,16 +24,18 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the distillation. Each item of `maps` is a tuple (ours, theirs, channels). The first channels of
-    block number `ours` must imitate the channels `channels` of BlazeFace's block number `theirs`."""
+    """One part of the distillation. `blocks` contains the numbers of the blocks that the part trains. Each item of
+    `maps` is a tuple (ours, theirs, channels). The first channels of the trained network's block number `ours` learn to
+    imitate the channels `channels` of BlazeFace's block number `theirs`."""
 
     blocks: range
     maps: tuple[tuple[int, int, Tensor], ...]
 
 
 def parts(architecture: Architecture) -> list[Part]:
-    """Return the parts of the distillation. BlazeFace's own architecture has no parts, because it starts with a copy of
-    BlazeFace's weights. The blocks at 64x64 learn only from the feature map of 32x32."""
+    """Return the parts of the distillation. For BlazeFace's own architecture, the list is empty, because a network with
+    this architecture starts with a copy of BlazeFace's weights. The blocks at 64x64 learn only from the feature map of
+    32x32."""
     if (architecture.stem, architecture.blocks) == (ORIGINAL.stem, ORIGINAL.blocks):
         return []
     strides = [block.stride for block in architecture.blocks]
@@ -45,7 +47,8 @@ def parts(architecture: Architecture) -> list[Part]:
 
 
 def parameters(part: Part, model: BlazePoser) -> list[nn.Parameter]:
-    """Return the parameters that a part trains. The first part also trains the stem, the first convolution."""
+    """Return the parameters that a part trains. The first part also trains the stem (the network's first
+    convolution)."""
     modules = [model.backbone.blocks[index] for index in part.blocks]
     if part.blocks.start == 0:
         modules.append(model.backbone.stem)
@@ -53,15 +56,15 @@ def parameters(part: Part, model: BlazePoser) -> list[nn.Parameter]:
 
 
 def originals(part: Part, original: BlazePoser, pictures: Tensor) -> tuple[Tensor, ...]:
-    """Return BlazeFace's feature maps, which are the targets of a part."""
+    """Return BlazeFace's feature maps for images. These feature maps are the targets of a part."""
     image = to_input(pictures)
     with torch.no_grad(), autocast(image.device):
         return tuple(original.backbone.maps(image, [theirs for _, theirs, _ in part.maps]))
 
 
 def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image: Tensor) -> Tensor:
-    """Return the sum of the distances between the backbone's feature maps and BlazeFace's feature maps. The distance is
-    the mean squared difference, divided by the mean square of BlazeFace's feature map."""
+    """Return the sum of the distances between the backbone's feature maps and BlazeFace's feature maps. Each distance
+    is the mean squared difference, divided by the mean square of BlazeFace's feature map."""
     maps = model.backbone.maps(image, [ours for ours, _, _ in part.maps])
     terms = []
     for ours, theirs, (_, _, channels) in zip(maps, originals, part.maps, strict=True):
@@ -72,8 +75,8 @@ def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image
 
 
 def distil_features(learner: Learner, batches: Callable[[range, Teacher], Iterator[Batch]], recipe: Recipe) -> None:
-    """Train all parts of the distillation. Each part takes half of `recipe.distil_steps`. The function `batches`
-    returns batches for a range of steps, with the outputs of a teacher."""
+    """Train all parts of the distillation. Each part takes half of `recipe.distil_steps`. `batches` is a function that
+    returns the batches for a range of steps. `Batch.taught` contains the results of a `Teacher`."""
     for number, part in enumerate(parts(learner.model.architecture), 1):
         total, lost = recipe.distil_steps // 2, torch.zeros(())
         steps = range((number - 1) * total, number * total)

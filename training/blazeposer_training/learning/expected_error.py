@@ -13,13 +13,14 @@ from .losses import LABEL_ERROR
 
 
 def calibrate_error(model: BlazePoser, scores: Scores, spread: NDArray[np.floating]) -> tuple[float, float]:
-    """Fit the expected errors to the measured errors on labelled faces, and return the slope and the offset of the fit.
-    The fit maps the logarithm of each expected error to slope * logarithm + offset.
+    """Fit the expected errors of `model` to the measured errors on labelled faces. Return the slope and the offset of
+    the fit. The fit maps the logarithm x of each expected error to slope * x + offset.
 
-    `scores` are the scores of `model` on n labelled faces. `spread` (n,) is the disagreement of the teacher networks
-    about each label, in degrees. The fit minimises `losses.error_likelihood`, as training does. The function changes
-    the layers that compute the expected errors. A decoder averages the logarithms of the errors. The fit is linear, so
-    it is also correct for this average. If `model` found no face, nothing changes.
+    `scores` are the results of `model` on n labelled faces. `spread` (n,) is the uncertainty of each label in degrees
+    (see `images.bank.Bank`). The fit minimises `losses.error_likelihood`, as training does. The function changes the
+    layers that compute the expected errors. A decoder averages the logarithms of a face's expected errors over several
+    anchors. The fit is linear, so the fit is also correct for this average. If `model` found no face, the function
+    changes nothing.
     """
     found = scores.found
     if not found.any():

@@ -1,7 +1,9 @@
 """Compute the training losses. The page `docs/how.md` explains the terms.
 
-The pose loss depends mainly on the cells in which BlazeFace finds a face. The detection loss compares the network's
-detections with BlazeFace's detections.
+The network computes its outputs from two feature maps. The feature maps have 320 cells in total, and the cells have 896
+anchors in total. The pose loss depends mainly on the cells in which BlazeFace finds a face. The detection loss compares
+the network's detections with BlazeFace's detections. The regressors of an anchor are 16 values for the box and the six
+keypoints. A log error is the logarithm of the expected error in degrees.
 """
 
 from __future__ import annotations
@@ -20,24 +22,27 @@ from ..images.batches import Batch
 from ..network.model import BlazePoser, cell_rows
 
 BIN_WIDTH = 6.0
-"""Width of a bin in degrees. The width is about the error that the training should reach. The network could not tell
-narrower bins apart."""
+"""Width of a bin in degrees. The bins divide the range of each angle. The width is about as large as the error that the
+training should reach. The network could not tell narrower bins apart."""
 BINS = round(2 * MAX_ANGLE / BIN_WIDTH)  # 33 bins from -99 to 99 degrees
 ANGLE_CLIP = 1.0
 """Limit on the error of an angle in the loss, in radians. Errors of pitch and roll become very large near 90 degrees of
 yaw."""
 LABEL_ERROR = 0.5**0.5
-"""Ratio of a label's error to the disagreement of the teacher networks. A label is the mean of three teacher networks.
-If their errors are independent, each teacher network differs from the mean by sqrt 2 times the mean's error."""
+"""Ratio of a label's error to the label's `spread`. A label is the mean rotation of three networks, and the spread is
+the angle between the rotation of each network and the label. If the errors of the three networks are independent, the
+spread is sqrt 2 times the label's error."""
 CENTRAL_WEIGHT = 0.15
 """Smallest weight of a cell in the middle of a labelled face. With this weight, faces that BlazeFace misses also train
 the pose."""
 SURE = 2.0
-"""Logit that the loss demands at one anchor of each labelled face. With this logit, INT8 rounding loses no face."""
+"""Logit that the term `seen` demands at one anchor of each labelled face. With this logit, the network still finds the
+face after the rounding to INT8."""
 QUIET = -6.0
-"""Largest target logit of anchors where the network must not find a face."""
+"""Largest target logit of anchors at which the network learns not to find a face."""
 MIRRORED_SIX = (1.0, -1.0, -1.0, -1.0, 1.0, 1.0)
-"""Factors that mirror the first two rows of a rotation matrix R to F R F, with F = diag(-1, 1, 1)."""
+"""Factors on the six values in the first two rows of a rotation matrix R. The products are the first two rows of F R F,
+with F = diag(-1, 1, 1). F R F is the rotation in the mirror image."""
 MIRRORED_REGRESSORS = (0, 1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 11, 14, 15, 12, 13)
 """Indices of the regressors in a mirrored image, where left and right eyes and ears are exchanged."""
 
@@ -61,7 +66,7 @@ class AngleBins(nn.Module):
 
 @dataclass
 class Detections:
-    """The detections at all anchors: `logits` (N, 896), and `regressors` (N, 896, 16) in pixels."""
+    """The detections at all anchors: `logits` (N, 896) of the scores, and `regressors` (N, 896, 16) in pixels."""
 
     logits: Tensor
     regressors: Tensor
@@ -69,7 +74,8 @@ class Detections:
 
 @dataclass
 class Pose:
-    """The poses in all cells: `rotation` (N, 320, 6), `log_error` (N, 320) and `bins` (N, 320, 3, BINS)."""
+    """The poses in all cells: `rotation` (N, 320, 6), `log_error` (N, 320) and `bins` (N, 320, 3, BINS). `bins`
+    contains the logits of `AngleBins`."""
 
     rotation: Tensor
     log_error: Tensor
@@ -78,13 +84,13 @@ class Pose:
 
 @dataclass
 class Target:
-    """The targets of the losses for one batch: detections, and labels as in `batches.Batch`."""
+    """The targets of the losses for one batch: BlazeFace's detections, and labels as in `batches.Batch`."""
 
     detections: Detections
     rotations: Tensor
     boxes: Tensor
     silent: Tensor
-    """Anchors (N, 896) at which the network must not find a face, as a boolean tensor."""
+    """Boolean tensor (N, 896). True for anchors at which the network learns not to find a face."""
     weights: Tensor
     trust: Tensor
     spread: Tensor
@@ -92,7 +98,7 @@ class Target:
 
     @classmethod
     def of(cls, batch: Batch, detections: Detections) -> Target:
-        """Return the targets for a batch. `detections` are the detections that the network must imitate."""
+        """Return the targets for a batch. `detections` are the detections that the network learns to imitate."""
         silent = inside_boxes(batch.silent) > 0
         return cls(
             detections, batch.rotations, batch.boxes, silent, batch.weights, batch.trust, batch.spread, batch.pairs
@@ -106,8 +112,8 @@ def detections(model: BlazePoser, taps: tuple[Tensor, Tensor]) -> Detections:
 
 
 def poses(model: BlazePoser, bins: AngleBins, taps: tuple[Tensor, Tensor]) -> Pose:
-    """Return the pose heads' outputs for the feature maps `taps`. The hidden layer gets no gradient from the error
-    output, because this gradient could make the angles less accurate."""
+    """Return the outputs of the pose heads and of `bins` for the feature maps `taps`. The loss of the log error sends
+    no gradient to the hidden layers, because this gradient could make the angles less accurate."""
     heads = model.pose_heads
     hidden = [head.embed(tap) for head, tap in zip(heads, taps, strict=True)]
     rotation = [cell_rows(head.rotation(h), 6) for head, h in zip(heads, hidden, strict=True)]
@@ -131,8 +137,8 @@ def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> T
 
 
 def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
-    """Return the terms of the pose loss. Each term is an average over cells, an average over faces, or the sum of both.
-    For an average over faces, the cells of each face are first combined into a weighted mean."""
+    """Return the terms of the pose loss. Each term is an average over cells, an average over faces, or the sum of these
+    two averages. For an average over faces, the cells of each face are first combined into a weighted mean."""
     cells, share, found = pose_weights(target.detections.logits, inside, target.boxes, target.weights)
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight = cells[image, cell]
@@ -159,8 +165,8 @@ def pose_terms(pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
 
 
 def error_term(pose: Pose, target: Target, inside: Tensor) -> Tensor:
-    """Return the loss term of the expected error. Unlike the other pose terms, this term also includes the faces that
-    are upside down, so the network learns to state a large error for them."""
+    """Return the loss term of the expected error. Unlike the other pose terms, this term also includes upside-down
+    faces, so the network learns to state a large error for these faces."""
     cells, share, found = pose_weights(target.detections.logits, inside, target.boxes, target.trust)
     image, cell = torch.nonzero(cells, as_tuple=True)
     weight, face = cells[image, cell], found > 0
@@ -180,8 +186,8 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
     - The second returned array (N, 320) has the weight of each cell in the weighted mean of a face.
     - The third returned array (N,) has the weight of each face in an average over faces.
 
-    `logits` (N, 896) are BlazeFace's, `weights` (N,) are the weights of the labels, and `inside` comes from
-    `inside_boxes`.
+    `logits` (N, 896) are BlazeFace's logits. `boxes` (N, 4) are the labelled boxes, and `weights` (N,) are the weights
+    of the labels. `inside` is the result of `inside_boxes` for `boxes`.
     """
     firing = logits.sigmoid() * inside
     cells = per_cell(torch.maximum(firing, CENTRAL_WEIGHT * inside_boxes(boxes, 0.25)))
@@ -192,15 +198,15 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
 
 
 def blend(share: Tensor, rotation: Tensor, chosen: Tensor) -> Tensor:
-    """Return the rotation matrices (n, 3, 3) of the chosen faces. `share` (N, 320) contains the weights with which the
-    rotation values of a face's cells are averaged."""
+    """Return the mean rotation matrices (n, 3, 3) of the chosen faces. For each face, `share` (N, 320) contains the
+    weights of the cells in the mean of the rotation values `rotation` (N, 320, 6)."""
     return rotation_from_six(torch.einsum("nc,ncv->nv", share, rotation)[chosen])
 
 
 def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread: Tensor) -> Tensor:
     """Return the negative log-likelihood (n,) of the actual errors under an exponential distribution. The mean of this
-    distribution is the network's expected error. The actual error combines two independent values: the label's error,
-    and the angle between prediction and label."""
+    distribution is the network's expected error. The actual error is the root of the sum of two squares: the square of
+    the label's error, and the square of the angle between prediction and label."""
     angle = 2 * torch.asin((chordal(predicted, label).detach() / 2).clamp(max=1)).rad2deg()
     expected = torch.hypot(angle, LABEL_ERROR * spread)
     return expected * (-log_error).exp() + log_error
@@ -209,9 +215,9 @@ def error_likelihood(log_error: Tensor, predicted: Tensor, label: Tensor, spread
 def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[str, Tensor]:
     """Return the terms of the detection loss. Regressors are compared only at the anchors where BlazeFace finds a face.
 
-    If BlazeFace misses a labelled face, the term `scores` ignores the anchors inside the labelled box. The anchors at
-    which the network must not find a face are never ignored. The term `seen` demands a high score at one or more
-    anchors of each labelled face. The weight of a face in the term `seen` is the weight of the face's label.
+    If BlazeFace misses a labelled face, the term `scores` ignores the anchors inside the labelled box, except the
+    anchors in `target.silent`. The term `seen` demands a high score at one or more anchors of each labelled face. The
+    weight of a face in the term `seen` is the weight of the face's label.
     """
     wanted = target.detections
     probability = wanted.logits.sigmoid()
@@ -234,7 +240,7 @@ def detection_terms(found: Detections, target: Target, inside: Tensor) -> dict[s
 
 def mirror_terms(found: Detections, pose: Pose, target: Target, inside: Tensor) -> dict[str, Tensor]:
     """Return the loss terms that compare the outputs for an image with the outputs for its mirror image. First, the
-    outputs for the mirror image are mirrored back. Rotations and log errors are compared only in cells that have a
+    function mirrors the outputs for the mirror image. Rotations and log errors are compared only in cells that have a
     weight in the pose loss. Logits and regressors are compared only at the anchors where BlazeFace finds a face."""
     first, second = slice(0, 2 * target.pairs, 2), slice(1, 2 * target.pairs, 2)
     logits = target.detections.logits[first]
@@ -278,8 +284,9 @@ def _mirrored_regressors(values: Tensor) -> Tensor:
 
 
 def inside_boxes(boxes: Tensor, shrink: float = 1.0) -> Tensor:
-    """Return an array (N, 896) with 1 for anchors whose centre is inside the box, and 0 for all other anchors. `boxes`
-    (N, 4) has one box for each image. The width and the height of the boxes are first multiplied by `shrink`."""
+    """Return an array (N, 896) for N images. `boxes` (N, 4) has one box for each image. The array is 1 for anchors
+    whose centre is inside the image's box, and 0 for all other anchors. The width and the height of each box are first
+    multiplied by `shrink`."""
     centres = _ANCHORS.to(boxes)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, shrink * (boxes[:, 2:] - boxes[:, :2]) / 2
     return ((centres[None] - middle[:, None]).abs() < half[:, None]).all(-1).to(boxes.dtype)
@@ -293,8 +300,8 @@ def per_cell(of_anchors: Tensor) -> Tensor:
 
 
 def rotation_from_six(six: Tensor) -> Tensor:
-    """Return rotation matrices (n, 3, 3) from approximations (n, 6) of their first two rows, like
-    `blazeposer.core.rotation.rotation_from_six` for numpy."""
+    """Return rotation matrices (n, 3, 3) from approximations (n, 6) of their first two rows. For numpy arrays,
+    `blazeposer.core.rotation.rotation_from_six` does the same."""
     first = F.normalize(six[:, :3], dim=-1, eps=1e-4)
     rest = six[:, 3:] - (first * six[:, 3:]).sum(-1, keepdim=True) * first
     second = F.normalize(rest, dim=-1, eps=1e-4)
@@ -317,7 +324,8 @@ def chordal(first: Tensor, second: Tensor) -> Tensor:
 
 
 def angle_error(predicted: Tensor, label: Tensor) -> Tensor:
-    """Return the mean (n,) of the absolute errors of yaw, pitch and roll, in radians."""
+    """Return the mean (n,) of the absolute errors of yaw, pitch and roll, in radians. Each error is limited to
+    ANGLE_CLIP."""
     difference = angles_from_rotation(predicted) - angles_from_rotation(label)
     wrapped = torch.atan2(difference.sin(), difference.cos())
     return wrapped.abs().clamp(max=ANGLE_CLIP).mean(1)
@@ -325,7 +333,7 @@ def angle_error(predicted: Tensor, label: Tensor) -> Tensor:
 
 def soft_bins(angles: Tensor) -> Tensor:
     """Return the weights (n, 3, BINS) of all bins for angles (n, 3) in radians. The weights follow a Gaussian around
-    the angle, with a standard deviation of one bin, and sum to 1."""
+    the angle, with a standard deviation of one bin's width. The sum of the weights is 1."""
     centres = torch.arange(BINS, device=angles.device) * BIN_WIDTH + BIN_WIDTH / 2 - MAX_ANGLE
     distance = (angles.rad2deg()[..., None] - centres) / BIN_WIDTH
     return (-0.5 * distance.square()).softmax(-1)

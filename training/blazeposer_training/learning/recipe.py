@@ -18,9 +18,10 @@ TERMS = (
     "rotation", "blended", "angles", "bins", "unit", "error", "scores", "seen", "regressors", "mirror", "mirror_error",
     "mirror_scores", "mirror_regressors",
 )  # fmt: skip
-"""The terms of `losses.total_loss`. Rotations and angles are in radians, regressors in pixels, and the other terms in
-nats. The terms of pose need large weights. With the weights 1 for scores, 0.06 for regressors and 2 for angles, the
-pose on `val` is half a degree worse, and recall is lower."""
+"""Names of the terms of `losses.total_loss`. The terms `rotation`, `blended`, `angles` and `mirror` are in radians. The
+terms `regressors` and `mirror_regressors` are in pixels. All other terms have no unit. The terms of the pose need large
+weights. With the weights 1 for `scores`, 0.06 for `regressors` and 2 for `angles`, the mean error of the pose on the
+validation faces is half a degree larger, and recall is lower."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,25 @@ class Phase:
     restart: bool
     """True if a new cycle of the learning rate begins with this phase."""
     images: ImageSettings
-    """Settings of the phase's images. The recipe file contains only settings that differ from the table `images`."""
+    """Settings of the phase's images. In a recipe file, a phase contains only the settings that differ from the file's
+    table `images`."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All settings that decide the result of a training. A recipe file must contain every setting."""
+    """All settings that decide the result of a training. If a recipe file lacks a setting, `read_recipe` raises
+    BlazePoserError."""
 
     architecture: str
     """Name of an architecture in `network.architecture.ARCHITECTURES`."""
     parallel: int
-    """Number of branches that each convolution of a plain block has in training, in addition to its shortcut. Each
-    branch has a batch norm."""
+    """Number of branches that each convolution of a plain block (see `network.architecture.Block`) has in training. The
+    shortcut of the convolution is not counted. Each branch has a batch norm."""
     pools: tuple[str, ...]
     """Names of the data sets of labelled photos."""
     faceless: tuple[str, ...]
-    """Names of zips with photos without faces. Photos with an odd number in the file name are kept for tests.
-    If no zip is named, backgrounds are drawn."""
+    """Names of zip files with photos without faces. Photos with an odd number in the file name are kept for tests. If
+    no zip file is named, backgrounds are drawn."""
     batch: int
     """Number of images in a step."""
     rate: float
@@ -57,15 +60,15 @@ class Recipe:
     decay: float
     """AdamW's weight decay, in every stage."""
     average: float
-    """Share of the old value that the moving average of the weights keeps at each step. The network that ships has the
-    averaged weights."""
+    """Decay of the moving average of the weights, 0 to 1. At each step, the moving average keeps this share of its
+    previous value. The shipped network has the averaged weights."""
     distil_steps: int
-    """Number of steps of the first stage. BlazeFace's own architecture skips this stage."""
+    """Number of steps of the first stage. A network with BlazeFace's own architecture skips this stage."""
     distil_rate: float
     """Peak of AdamW's learning rate in the first stage."""
     cached_batches: int
-    """Number of batches in the second stage, which trains the pose heads. The features of these batches, 57 KB for each
-    image, are computed once and kept."""
+    """Number of batches in the second stage, which trains only the pose heads. The feature maps of these batches are
+    computed once and kept in memory. The feature maps of one image take 57 KB."""
     cached_epochs: int
     """Number of passes over the `cached_batches`."""
     cached_rate: float
@@ -106,8 +109,8 @@ def recipe_names() -> list[str]:
 
 
 def read_recipe(name: str) -> Recipe:
-    """Return a recipe of the package, or the recipe in the toml file `name`. Raises BlazePoserError if the recipe is
-    missing or not valid."""
+    """Return the package's recipe `name`, or the recipe in the toml file `name`. Raises BlazePoserError if the recipe
+    is missing or not valid."""
     path = RECIPES / f"{name}.toml" if name in recipe_names() else Path(name)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -127,7 +130,8 @@ def read_recipe(name: str) -> Recipe:
 
 
 def recipe_of(notes: Mapping[str, object]) -> Recipe:
-    """Return the recipe in the notes of trained weights, or `full` if old notes have no complete recipe."""
+    """Return the recipe in the notes of a file of weights. If the notes are old and have no complete recipe, return the
+    recipe `full`."""
     values = notes.get("recipe")
     if not isinstance(values, dict) or "phases" not in values:
         return read_recipe("full")
@@ -135,7 +139,8 @@ def recipe_of(notes: Mapping[str, object]) -> Recipe:
 
 
 def _recipe(path: Path, values: dict[str, Any]) -> Recipe:
-    """Return a recipe from the values of a toml file. The image settings of a phase replace those of `[images]`."""
+    """Return a recipe from the values of a toml file. The image settings of a phase replace the settings with the same
+    names in the table `images`."""
     match values:
         case {"images": dict() as images, "phases": [*phases]} if all(
             isinstance(phase, dict) and isinstance(phase.get("images", {}), dict) for phase in phases

@@ -1,7 +1,8 @@
 """Train the network: `blazeposer train --recipe full --data DIR --output models/blazeposer.safetensors`.
 
 In the first stage (`distil`), the backbone learns BlazeFace's feature maps. In the second stage, the pose heads are
-trained alone on cached feature maps, as in Abbaszadeh's thesis. In the third stage, the whole network is trained.
+trained alone on stored feature maps, as in Abbaszadeh's thesis (Politecnico di Milano, 2025). In the third stage, the
+whole network is trained.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from .recipe import Recipe, read_recipe, recipe_names
 
 
 def train_heads(learner: Learner, batches: Iterator[Batch], recipe: Recipe) -> None:
-    """Run the second stage: cache the feature maps that the pose heads read, and train only the pose heads."""
+    """Run the second stage: store the feature maps that the pose heads read, and train only the pose heads."""
     cached: list[tuple[tuple[Tensor, Tensor], Target]] = []
     for batch in progress(
         itertools.islice(batches, recipe.cached_batches), recipe.cached_batches, "computing feature maps"
@@ -81,8 +82,8 @@ class Trainer:
         """Scores of the moving average at the last validation."""
 
     def save(self) -> None:
-        """Write the checkpoint and the moving average of the weights. An existing file is replaced only when the new
-        file is complete."""
+        """Write the checkpoint and the moving average of the weights. Each of these two files is replaced only when the
+        new file is complete."""
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -100,8 +101,8 @@ class Trainer:
         weights.save(fold(self.learner.average), self.run / "average.safetensors", about)
 
     def resume(self) -> bool:
-        """Continue from the checkpoint of a stopped training, and return whether there is one. Raises BlazePoserError
-        if the checkpoint was made with another recipe or other initial weights."""
+        """Continue from the checkpoint of a stopped training, and return whether there is a checkpoint. Raises
+        BlazePoserError if the checkpoint was made with another recipe or other initial weights."""
         if not self.checkpoint.exists():
             return False
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
@@ -147,10 +148,10 @@ def train(
     workers: int = 0, every: int = 500,
 ) -> Trainer:  # fmt: skip
     """Train the network, and return the `Trainer` at the end. The checkpoint and the log (`log.jsonl`) are written to
-    the folder `run`. If the folder contains a stopped training, the stopped training continues.
+    the folder `run`. If the folder `run` contains a stopped training, the stopped training continues.
 
     `workers` is the number of processes that make the images in advance. `every` is the number of steps between two
-    validations. At the end, the expected error is calibrated on the validation images, with and without disturbances.
+    validations. At the end, the expected error is calibrated on the validation images without and with disturbances.
     """
     run.mkdir(parents=True, exist_ok=True)
     bank = read_bank(folder, recipe.pools, "train", device, console.print, recipe.faceless)
@@ -247,8 +248,9 @@ def score_network(model: BlazePoser, batches: Iterable[Batch]) -> Scores:
 
 
 def notes(recipe: Recipe, start: Path | None, scores: Scores) -> dict[str, object]:
-    """Return the notes for the file of weights and the manifest. If the training started from a file of weights, the
-    entry `start` is a copy of that file's notes."""
+    """Return the notes about a training. The file of weights and the INT8 network's manifest (JSON file) contain these
+    notes. If the training started from the file `start`, the entry `start` is a copy of the notes in the file
+    `start`."""
     return {
         "start": weights.notes(start) if start else f"MediaPipe BlazeFace short range, sha256 {BLAZEFACE_SHA256}",
         "labels": "mean rotation of teacher networks",
