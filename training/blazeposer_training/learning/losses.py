@@ -183,7 +183,7 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
     """Return the weights of cells and faces in the pose loss.
 
     - The first returned array (N, 320) has the weight of each cell in an average over cells.
-    - The second returned array (N, 320) has the weight of each cell in the weighted mean of a face.
+    - The second returned array (N, 320) has the weights with which the outputs of the cells of a face are averaged.
     - The third returned array (N,) has the weight of each face in an average over faces.
 
     `logits` (N, 896) are BlazeFace's logits. `boxes` (N, 4) are the labelled boxes, and `weights` (N,) are the weights
