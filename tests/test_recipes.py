@@ -33,7 +33,15 @@ def test_ones_own_is_read_from_its_file(tmp_path: Path) -> None:
 def test_the_weights_notes_hold_their_recipe() -> None:
     recipe = read_recipe("full")
     assert recipe_of(json.loads(json.dumps({"recipe": asdict(recipe)}))) == recipe
-    assert recipe_of({"recipe": {"steps": 8000, "images": {}}}) == recipe_of({}) == read_recipe("full")
+    assert recipe_of({"recipe": {"steps": 8000, "images": {}}}) == recipe_of({}) == recipe
+
+
+def test_notes_with_a_setting_too_few_or_too_many_give_the_recipe_full() -> None:
+    older = json.loads(json.dumps(asdict(read_recipe("quick"))))
+    del older["images"]["cropped"]
+    assert recipe_of({"recipe": older}) == read_recipe("full")
+    older["images"] |= {"cropped": 0.0, "reject": True}
+    assert recipe_of({"recipe": older}) == read_recipe("full")
 
 
 def test_a_phase_says_only_what_differs(tmp_path: Path) -> None:

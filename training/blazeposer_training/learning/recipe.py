@@ -130,12 +130,13 @@ def read_recipe(name: str) -> Recipe:
 
 
 def recipe_of(notes: Mapping[str, object]) -> Recipe:
-    """Return the recipe in the notes of a file of weights. If the notes are old and have no complete recipe, return the
-    recipe `full`."""
+    """Return the recipe in the notes of a file of weights. If the notes have no recipe, or if this version cannot read
+    the recipe, return the recipe `full`. For example, the recipe of old weights can lack a setting."""
     values = notes.get("recipe")
-    if not isinstance(values, dict) or "phases" not in values:
+    try:
+        return _recipe(Path("in the notes"), values if isinstance(values, dict) else {})
+    except BlazePoserError:  # the weights were trained with other settings than this version has
         return read_recipe("full")
-    return _recipe(Path("in the weights' notes"), values)
 
 
 def _recipe(path: Path, values: dict[str, Any]) -> Recipe:
