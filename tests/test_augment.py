@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -36,6 +37,7 @@ from blazeposer_training.images.batches import (
     TrainingBatches,
     balance,
     crop_photos,
+    disturbed_batches,
     make_batch,
     training_batches,
     validation_batches,
@@ -172,7 +174,7 @@ def test_an_unlabelled_picture_shows_the_background_and_counts_for_nothing(bank:
     batch = make_batch(bank, np.arange(4), placements(4), views(4, REPLICATED, unlabelled=True), None)
     background = torch.nn.functional.interpolate(bank.backgrounds[:1].float(), INPUT_SIZE, mode="bilinear")
     torch.testing.assert_close(batch.pictures[0].permute(2, 0, 1).float(), background[0], atol=1.0, rtol=0)
-    for label in (batch.weights, batch.boxes, batch.landmarks, batch.spread):
+    for label in (batch.weights, batch.trust, batch.boxes, batch.landmarks, batch.spread):
         assert not label.any()
     drawn = TrainingBatches(bank, 200, range(1), 0, SETTINGS)[0]
     unlabelled = drawn.weights == 0
@@ -188,6 +190,20 @@ def test_the_share_of_cropped_photos() -> None:
     margin = crop_photos(drawn, rng, 0.25).margin
     assert np.mean(np.isfinite(margin)) == pytest.approx(0.25, abs=0.02)
     assert MARGINS[0] <= margin.min() <= margin[np.isfinite(margin)].max() <= MARGINS[1]
+
+
+def test_cropped_photos_change_what_is_around_the_faces_and_no_label(bank: Bank) -> None:
+    settings = replace(SETTINGS, unlabelled=0.0)
+    cropped = replace(settings, cropped=1.0)
+    pairs = [
+        [TrainingBatches(bank, 12, range(1), 0, some)[0] for some in (settings, cropped)],
+        [next(disturbed_batches(bank, 12, some)) for some in (settings, cropped)],
+    ]
+    for whole, cut_close in pairs:
+        changed = (whole.pictures != cut_close.pictures).flatten(1).any(dim=1)
+        assert changed.sum() >= 6
+        for name in ("boxes", "landmarks", "rotations", "weights"):
+            assert torch.equal(getattr(whole, name), getattr(cut_close, name))
 
 
 def test_a_collage_is_rows_of_whole_photos() -> None:

@@ -97,6 +97,7 @@ def test_an_upside_down_face_has_no_weight_and_is_to_be_silent(bank: Bank) -> No
     placed = Placements(**{**vars(placements(5)), "clockwise": turns})
     batch = make_batch(bank, np.zeros(5, np.int64), placed, views(5), None)
     assert (batch.weights > 0).tolist() == [True, True, False, False, False]
+    assert torch.all(batch.trust == batch.weights[0])
     silent = batch.silent[:, 2] > batch.silent[:, 0]
     assert silent.tolist() == [False, False, False, True, True]
     inside = (batch.silent[3, :2] < batch.boxes[3, :2]) & (batch.silent[3, 2:] > batch.boxes[3, 2:])
@@ -146,9 +147,21 @@ def test_an_upside_down_face_trains_the_expected_error_but_not_the_pose(bank: Ba
     assert pose.bins.grad is None or not pose.bins.grad.any()
 
 
-def upside_down_faces(bank: Bank) -> Target:
+def test_pairs_of_upside_down_faces_train_nothing_but_scores_and_expected_error(bank: Bank) -> None:
+    target = upside_down_faces(bank, mirrored=0.5)
+    assert target.pairs == 2
+    assert target.silent.any(dim=1).all()
+    target.detections.logits = torch.where(target.silent, target.detections.logits, -20.0)
+    found = Detections(torch.randn(4, 896), torch.randn(4, 896, 16))
+    pose = Pose(torch.randn(4, 320, 6), torch.randn(4, 320), torch.randn(4, 320, 3, losses.BINS))
+    _, terms = losses.total_loss(found, pose, target, QUICK.weights)
+    assert terms.keys() == QUICK.weights.keys()
+    assert {name for name, value in terms.items() if value} == {"scores", "error"}
+
+
+def upside_down_faces(bank: Bank, mirrored: float = 0.0) -> Target:
     """Return the targets for four faces that are upside down. The detection teacher finds a face at every anchor."""
-    settings = replace(SETTINGS, upside_down=1.0, turned=0.0, unlabelled=0.0)
+    settings = replace(SETTINGS, upside_down=1.0, turned=0.0, unlabelled=0.0, mirrored=mirrored)
     batch = TrainingBatches(bank, 4, range(1), 0, settings)[0]
     batch.taught = (torch.full((4, 896), 3.0), torch.zeros(4, 896, 16))
     return Learner(QUICK).target(batch)[1]
