@@ -169,7 +169,8 @@ class Views:
     unlabelled: Bools
     """True if the image shows only the background, without the face."""
     margin: Floats
-    """Width of the photo's visible margin around the face's box, as a fraction of the box's longer side."""
+    """Width of the photo's visible margin around the face's box, as a fraction of the box's longer side. If the width
+    is infinite, the whole photo is visible."""
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:

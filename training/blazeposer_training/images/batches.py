@@ -59,7 +59,7 @@ class Batch:
     - `pictures` (N, 128, 128, 3) contains the images as uint8.
     - `rotations` (N, 3, 3) contains the rotation matrices of the faces.
     - `weights` (N,) says how strongly each label trains the pose. `trust` (N,) says how strongly each label trains the
-      expected error. For an upside-down face, the weight in `weights` is 0.
+      expected error. For a face that is turned by 100 degrees or more, the weight in `weights` is 0.
     - `boxes` (N, 4) and `landmarks` (N, 68, 2) are fractions of the image's side. A row of `boxes` contains x0, y0, x1
       and y1.
     - `spread` (N,) is the uncertainty of each label in degrees, as in `Bank`.
@@ -174,7 +174,7 @@ def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
 
 def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterator[Batch]:
     """Yield disturbed validation batches, which are the same at every call. The batches contain every face of `bank`
-    once, placed, turned and disturbed as in training, but not upside down."""
+    once, placed, turned and disturbed as in training, but without the share `upside_down`."""
     rng, count = np.random.default_rng(1), len(bank)
     settings = replace(settings, upside_down=0.0)  # the network must not find faces that are upside down
     placements = disturbed(random_placements(rng, count, settings), rng, settings)

@@ -130,7 +130,8 @@ class Tuning:
 
     @torch.no_grad()
     def lesson(self, batch: Batch) -> Lesson:
-        """Return a batch with the float network's soft labels."""
+        """Return a batch with the float network's soft labels. The soft labels are not changed at the anchors in
+        `Target.silent`. If the float network finds an upside-down face, the INT8 network learns to find it, too."""
         image = to_input(batch.pictures)
         taps = self.teacher.backbone(image)
         rotation_16, rotation_8, error_16, error_8 = self.teacher.pose(taps)
@@ -190,7 +191,7 @@ class Tuning:
     def _pose(self, tensors: Tensors, lesson: Lesson) -> Tensor:
         """Return the loss of the pose heads, as a weighted average over the cells of the feature maps. For each cell,
         the loss compares the rotation, the angles, the angle bins and the expected error with the float network's
-        values."""
+        values. Upside-down faces do not count in this loss."""
         target, pose = lesson.target, self.pose(tensors)
         cells, _, _ = pose_weights(target.detections.logits, inside_boxes(target.boxes), target.boxes, target.weights)
         image, cell = torch.nonzero(cells, as_tuple=True)
@@ -207,7 +208,8 @@ class Tuning:
         return Pose(rotation, error[..., 0], self.bins([tensors[f"poses.{tap}.hidden"] for tap in range(len(GRIDS))]))
 
     def polish(self, batches: Iterator[Batch], steps: int) -> None:
-        """Tune all parts together. The targets are the labels' rotations and the float network's detections."""
+        """Tune all parts together, with the loss of the float network's training. The targets are the labels' rotations
+        and the float network's detections."""
         free = [p for operation in self.student.operations for p in self._parameters(operation)]
         fit = Fit([*free, *self.bins.parameters()], self.budget.polish_rate, [steps], self.budget.warmup, 0)
         average = [parameter.detach().clone() for parameter in free]

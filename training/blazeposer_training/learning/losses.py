@@ -84,7 +84,8 @@ class Pose:
 
 @dataclass
 class Target:
-    """The targets of the losses for one batch: BlazeFace's detections, and labels as in `batches.Batch`."""
+    """The targets of the losses for one batch: the detections that the network learns to imitate, and labels as in
+    `batches.Batch`."""
 
     detections: Detections
     rotations: Tensor
@@ -98,7 +99,8 @@ class Target:
 
     @classmethod
     def of(cls, batch: Batch, detections: Detections) -> Target:
-        """Return the targets for a batch. `detections` are the detections that the network learns to imitate."""
+        """Return the targets for a batch. `detections` are the detections that the network learns to imitate. The
+        function does not change their logits at the anchors in `silent`."""
         silent = inside_boxes(batch.silent) > 0
         return cls(
             detections, batch.rotations, batch.boxes, silent, batch.weights, batch.trust, batch.spread, batch.pairs
