@@ -1,7 +1,5 @@
 """Quantization-aware fine-tuning: the parts are the network, each learns from the float one, and only it changes."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import replace
 
@@ -89,6 +87,16 @@ def test_each_part_learns_by_itself(tuning: Tuning, lesson: Lesson) -> None:
         moved = {name.rpartition(".")[0] for name in before if not torch.equal(before[name], after[name])}
         assert moved
         assert moved <= names
+
+
+def test_upside_down_faces_tune_only_the_expected_error(tuning: Tuning, lesson: Lesson) -> None:
+    part = tuning.parts()[-1]
+    tensors = {name: value.detach() for name, value in tuning.student.trace(tuning.values(lesson)["image"]).items()}
+    upside_down = replace(lesson, target=replace(lesson.target, weights=torch.zeros_like(lesson.target.weights)))
+    heads = [tensors[name].requires_grad_() for name in ("rotation_16", "error_16")]
+    rotation, error = torch.autograd.grad(part.loss(tensors, upside_down), heads)
+    assert not rotation.any()
+    assert error.any()
 
 
 def test_what_lies_before_a_part_is_kept_as_its_int8_levels(tuning: Tuning, lesson: Lesson, bank: Bank) -> None:

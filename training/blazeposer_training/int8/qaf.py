@@ -191,16 +191,19 @@ class Tuning:
     def _pose(self, tensors: Tensors, lesson: Lesson) -> Tensor:
         """Return the loss of the pose heads, as a weighted average over the cells of the feature maps. For each cell,
         the loss compares the rotation, the angles, the angle bins and the expected error with the float network's
-        values. Upside-down faces do not count in this loss."""
+        values. Upside-down faces count only in the comparison of the expected error."""
         target, pose = lesson.target, self.pose(tensors)
-        cells, _, _ = pose_weights(target.detections.logits, inside_boxes(target.boxes), target.boxes, target.weights)
+        logits, inside = target.detections.logits, inside_boxes(target.boxes)
+        cells, _, _ = pose_weights(logits, inside, target.boxes, target.weights)
+        trusted, _, _ = pose_weights(logits, inside, target.boxes, target.trust)
         image, cell = torch.nonzero(cells, as_tuple=True)
         label, predicted = (rotation_from_six(six[image, cell]) for six in (lesson.rotation, pose.rotation))
         soft = soft_bins(angles_from_rotation(label))
         entropy = -(soft * pose.bins[image, cell].log_softmax(-1)).sum(-1).mean(-1)
-        error = (pose.log_error - lesson.log_error)[image, cell].abs()
-        distance = chordal(predicted, label) + angle_error(predicted, label) + 0.1 * entropy + 0.1 * error
-        return (cells[image, cell] * distance).sum() / cells.sum().clamp(min=1e-6)
+        distance = chordal(predicted, label) + angle_error(predicted, label) + 0.1 * entropy
+        error = (pose.log_error - lesson.log_error).abs()
+        of_poses = (cells[image, cell] * distance).sum() / cells.sum().clamp(min=1e-6)
+        return of_poses + 0.1 * (trusted * error).sum() / trusted.sum().clamp(min=1e-6)
 
     def pose(self, tensors: Tensors) -> Pose:
         rotation = torch.cat([tensors[f"rotation_{grid.side}"] for grid in GRIDS], dim=1)
