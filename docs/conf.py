@@ -7,8 +7,6 @@ tests/test_docs.py runs the commands of the pages. If a command needs hardware o
 command, and only checks that the command and its options exist.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path

@@ -3,8 +3,6 @@
 tests/test_convention.py checks that the image, the network, the stream and every output use these signs.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import matplotlib as mpl

@@ -1,7 +1,5 @@
 """Drawings for the pages, as SVG in the colour of the text. Each public function returns one drawing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import accumulate, groupby
 from operator import itemgetter

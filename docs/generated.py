@@ -1,7 +1,5 @@
 """Functions that generate parts of pages from the code. Each public function returns one part as Markdown."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import os

@@ -1,7 +1,5 @@
 """Banks of images for training, made of made-up pools."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Strategies of hypothesis that break data, as links and disks do."""
 
-from __future__ import annotations
-
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 

@@ -1,7 +1,5 @@
 """Run MQTT brokers for tests: a real one, and one that plays a script of faults."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import socket
@@ -75,7 +73,7 @@ class ScriptedBroker:
         self._ended = threading.Event()
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def __enter__(self) -> ScriptedBroker:
+    def __enter__(self) -> "ScriptedBroker":
         return self
 
     def __exit__(self, *_: object) -> None:

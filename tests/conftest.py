@@ -1,7 +1,5 @@
 """Shared by the tests: the command line, the portrait, the network files and the data."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Time and heap of one call of board/blazeposer.py in MicroPython's unix build: `make decode-time`."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

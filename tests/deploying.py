@@ -1,7 +1,5 @@
 """Shared by the tests of deploys: a camera in use, a small bundle, and the true content of the camera."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Copies of a tflite file with something wrong in them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

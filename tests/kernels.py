@@ -1,7 +1,5 @@
 """Run a tflite file by LiteRT's reference kernels."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

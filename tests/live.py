@@ -1,7 +1,5 @@
 """Shared by the tests of live sessions: records, a link that plays them, a camera that streams."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 import time

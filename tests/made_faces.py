@@ -1,7 +1,5 @@
 """Make faces for tests of trackers, without a network."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

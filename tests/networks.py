@@ -1,7 +1,5 @@
 """INT8 files of any architecture, with weights of noise."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Tiny made-up copies of official data sets, in their exact file formats."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

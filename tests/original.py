@@ -1,7 +1,5 @@
 """MediaPipe's BlazeFace, as operations. Needs torch."""
 
-from __future__ import annotations
-
 from blazeposer.core.contract import OUTPUTS
 from blazeposer.evaluate.peers.blazeface import DETECTION
 from blazeposer_training.network.architecture import ORIGINAL

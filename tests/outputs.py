@@ -1,7 +1,5 @@
 """Raw outputs as a network would give them, and the faces that the camera's and the host's decoder find in them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ The end is the start of the browser's next frame after the drawing, when it is o
 machine's clock.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import tempfile

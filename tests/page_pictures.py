@@ -4,8 +4,6 @@ One image for each width (desktop, phone), theme (dark, light), one to four face
 image.
 """
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 from itertools import product

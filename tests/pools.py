@@ -1,7 +1,5 @@
 """Made-up pools in the published layout: drawn faces, or an image given."""
 
-from __future__ import annotations
-
 import csv
 import io
 import zipfile

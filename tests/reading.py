@@ -1,7 +1,5 @@
 """Read what a camera prints, line by line."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Generator
 

@@ -3,8 +3,6 @@
 Rotations (3, 3) are in the axes of `rotation.py`.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Sequence
 

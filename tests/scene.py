@@ -1,7 +1,5 @@
 """Examples of board/examples on a virtual camera, whose network sees what a test says."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ face of `aflw2000_dev` pasted into it. Photos: those of `wflw`, whole; their lab
 BlazeFace found in one look, so recall says only that nothing gets lost, and the number of faces what is new.
 """
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Prints how many records were lost, and how the memory of `blazeposer watch` went
 memory grew by more than `GROWTH` after the first fifth.
 """
 
-from __future__ import annotations
-
 import http.client
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """A network of 8 KB that keeps the contract: it sees no faces, but loads and runs wherever BlazePoser does."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import flatbuffers

@@ -1,7 +1,5 @@
 """Test the public interface, `from blazeposer import ...`, on a PC with an image."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

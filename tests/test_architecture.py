@@ -1,7 +1,5 @@
 """The architecture: what it takes over from the original, and how its changed parts learn what theirs computed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Training images: image and label stay together, and every batch is what seed and step say."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

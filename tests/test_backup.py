@@ -1,7 +1,5 @@
 """Backups on the PC: in order whatever the clock does, for their user's eyes only, and one line for each fault."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -1,7 +1,5 @@
 """`blazeposer bench`: what is timed and compared, and what it prints; how long anything takes is not tested."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The scripts in board/: the same faces as the host's decoder, under CPython and under real MicroPython."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterator

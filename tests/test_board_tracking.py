@@ -1,7 +1,5 @@
 """board/tracking.py and one_euro.py do the same in real MicroPython as in CPython, where a PC runs them."""
 
-from __future__ import annotations
-
 import json
 from ast import literal_eval
 from itertools import islice

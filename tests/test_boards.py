@@ -1,7 +1,5 @@
 """The table of boards: what tells them apart, and where its figures come from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """`blazeposer package`: what is in a bundle, that it is reproducible, and that a damaged one is refused."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import http.server

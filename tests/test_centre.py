@@ -1,7 +1,5 @@
 """The zero of poses, and the one head that opentrack and avatars get."""
 
-from __future__ import annotations
-
 import struct
 from pathlib import Path
 

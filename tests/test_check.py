@@ -1,7 +1,5 @@
 """`blazeposer check`: our networks, a converter's, and broken ones, on every board."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Callable

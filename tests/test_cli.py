@@ -1,7 +1,5 @@
 """The command line: what it imports, and how it ends."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`CloserLook`: where it looks in each frame, and the faces that it reports."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

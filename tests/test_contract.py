@@ -1,7 +1,5 @@
 """The model contract: the layout that OpenMV's stock BlazeFace reads, and the committed files that keep it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

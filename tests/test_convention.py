@@ -4,8 +4,6 @@ A network is never exact, so what is judged is how its angles answer: the sign, 
 which combined turns are composed. Formats are exact.
 """
 
-from __future__ import annotations
-
 import socket
 import struct
 import sys

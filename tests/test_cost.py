@@ -4,8 +4,6 @@ The counts: OpenMV's TensorFlow Lite Micro for the Cortex-M7 (its build of Septe
 same with CMSIS-NN of June 2026, whose output bytes equalled this project's golden bytes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Damaged networks: whatever is wrong with a file, a command ends with one line, and never with its process."""
 
-from __future__ import annotations
-
 import contextlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Readers of official data sets, on tiny made-up copies: angles, signs, boxes, and one clear line where files lack."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 

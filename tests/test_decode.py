@@ -1,7 +1,5 @@
 """The reference decoder on outputs made by hand."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The demo's whole path: known angles against those of the host and of the virtual camera's stream, and these two."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The demo's head really turns by the angles that the demo claims to know."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import cv2

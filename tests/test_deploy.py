@@ -1,7 +1,5 @@
 """`blazeposer deploy`, `status` and `restore` on the virtual camera, with the real mpremote."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterator
@@ -252,7 +250,7 @@ def test_cameras_are_known_by_their_usb_ids(monkeypatch: pytest.MonkeyPatch, tmp
         def __init__(self, device: str, vid: int | None, pid: int | None) -> None:
             self.device, self.vid, self.pid, self.serial_number = device, vid, pid, "123"
 
-        def __lt__(self, other: Usb) -> bool:
+        def __lt__(self, other: "Usb") -> bool:
             return self.device < other.device
 
     monkeypatch.setenv("BLAZEPOSER_RUNTIME", str(tmp_path))

@@ -1,7 +1,5 @@
 """The cable pulled in every stage of a deploy: `status` tells the truth, a second one completes, `restore` undoes."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager

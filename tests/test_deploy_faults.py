@@ -1,7 +1,5 @@
 """Each fault of a deploy ends in one clear line, and no byte is lost."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 import socket

@@ -1,7 +1,5 @@
 """ROMFS written as each board's firmware lets it be: appended to, its model replaced, or rewritten."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

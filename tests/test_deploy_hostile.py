@@ -1,7 +1,5 @@
 """A camera that is broken, or made to hurt: whatever it says, one line on the PC, and no file where none belongs."""
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A deploy or a restore that is interrupted: the next one completes it, and no byte is lost."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 import subprocess

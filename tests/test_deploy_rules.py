@@ -3,8 +3,6 @@
 "openmv v5.0" is github.com/openmv/openmv at that version.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The detector and the `detect` subcommand on real images."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

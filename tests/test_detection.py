@@ -1,7 +1,5 @@
 """`blazeposer compare-detection`: BlazeFace, the float and the INT8 network on the same made-up images."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path

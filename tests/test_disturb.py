@@ -1,7 +1,5 @@
 """Disturbed images: boxes and rotations change with them, and what is read of them is measured."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

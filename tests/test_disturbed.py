@@ -1,8 +1,6 @@
 """Disturbed and mirrored training images: labels stay true, what is not to be found is marked, mirror losses vanish
 where both sides are alike."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

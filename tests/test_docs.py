@@ -4,8 +4,6 @@ Commands stand in fences of `bash`. A word behind that, one of `conf.MARKS`, say
 how. In the middle of a sentence, and in the README's indented blocks, commands are only held against the command line.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import select

@@ -1,7 +1,5 @@
 """Test the drawing on images."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """`blazeposer evaluate`: on made-up data, and the figures that the committed network is held to."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

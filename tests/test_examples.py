@@ -1,7 +1,5 @@
 """The scripts in board/examples, each run on the virtual camera: what it writes to pins, buses, screen and drive."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import reduce

@@ -1,7 +1,5 @@
 """The virtual camera's hardware for the scripts in board/examples: LEDs, pins, buses, a mouse, a screen and files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import cv2

@@ -1,7 +1,5 @@
 """The pages' figures are the manifests'."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 "openmv v5.0" is github.com/openmv/openmv at that version; "ulab 6.12" is github.com/v923z/micropython-ulab.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterator

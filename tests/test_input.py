@@ -1,7 +1,5 @@
 """Input as people have it: every kind of file, names of every kind, films with odd clocks, streams, full disks."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """`blazeposer inspect`: costs by layer."""
 
-from __future__ import annotations
-
 import math
 from importlib.util import find_spec
 from pathlib import Path

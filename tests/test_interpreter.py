@@ -1,7 +1,5 @@
 """Network files: the three runtimes, and files that are not of the contract."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Single keys of a terminal."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

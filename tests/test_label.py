@@ -1,7 +1,5 @@
 """`blazeposer label`: the teacher sees heads turn as they do, and what it writes is a pool."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 

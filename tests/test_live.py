@@ -1,7 +1,5 @@
 """Sessions: the loop, the terminal, webcams and videos."""
 
-from __future__ import annotations
-
 import io
 import re
 import time

@@ -1,7 +1,5 @@
 """Two looks: a face in the mirror, the mean of two, and the detector that looks carefully."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`make m7` needs programs that few machines have: what it says without them, and what its checks do not let pass."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Manifests: what they say is true of the file beside them, and what does not fit ends in one line."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections import Counter

@@ -1,8 +1,6 @@
 """Evaluation: which detection answers which label, errors without a detour over 180 or 360 degrees, what the predicted
 error is worth, and average precision."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Send over MQTT through a real broker: records, discovery by Home Assistant, passwords."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator
@@ -51,7 +49,7 @@ class Listener:
     def last(self, topic: str) -> str | None:
         return next((text for at, text in reversed(self.heard) if at == topic), None)
 
-    def __enter__(self) -> Listener:
+    def __enter__(self) -> "Listener":
         return self
 
     def __exit__(self, *_: object) -> None:

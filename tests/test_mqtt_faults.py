@@ -1,7 +1,5 @@
 """Each fault of an MQTT broker or its address, as its user reads it."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """Files for the NPUs: what Vela makes for the AE3, and what the N6 takes."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Compare the poses for other programs with references: opentrack's packet, VMC's bones."""
 
-from __future__ import annotations
-
 import socket
 import struct
 import threading

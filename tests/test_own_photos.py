@@ -1,7 +1,5 @@
 """One's own photos alone: from a folder of photos to an INT8 network, without the research pools."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

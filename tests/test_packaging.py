@@ -1,7 +1,5 @@
 """Test the distribution's requirements and content."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

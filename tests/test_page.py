@@ -1,7 +1,5 @@
 """The page: its server as a stranger meets it, and what a real browser shows."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import re

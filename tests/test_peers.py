@@ -1,7 +1,5 @@
 """The peers: their rotations are ours in sign, order and zero, and the INT8 BlazeFace is the original one."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from importlib.util import find_spec

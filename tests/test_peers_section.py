@@ -1,7 +1,5 @@
 """The peers' section of a report: the same faces for all, recall, errors, size and time side by side."""
 
-from __future__ import annotations
-
 import json
 from importlib.util import find_spec
 

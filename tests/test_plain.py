@@ -1,7 +1,5 @@
 """Plain networks: shortcuts fold away exactly, and each path to a tflite file takes the folded network."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The network's input, clean and as a camera makes it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The packed record, and the link that reads it and the camera's images through the package `openmv`."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

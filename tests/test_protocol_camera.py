@@ -4,8 +4,6 @@
 goes over the wire from here.
 """
 
-from __future__ import annotations
-
 import struct
 import time
 from collections.abc import Callable, Iterator

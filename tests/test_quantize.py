@@ -1,7 +1,5 @@
 """The quantized network: torch, our tflite writer, TensorFlow's converter and the kernels all compute the same."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The reader of the stream: whatever comes, it counts, and reads on."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterable

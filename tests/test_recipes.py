@@ -1,7 +1,5 @@
 """Recipes: those of the package, one's own, and what is wrong with a file in one line."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, replace
 from pathlib import Path

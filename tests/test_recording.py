@@ -1,7 +1,5 @@
 """Recordings: written, read, replayed at their pace, drawn."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable

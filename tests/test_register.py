@@ -1,7 +1,5 @@
 """The register of virtual cameras is the user's own: nobody else can enter a camera there."""
 
-from __future__ import annotations
-
 import json
 import os
 import tempfile

@@ -1,7 +1,5 @@
 """The report: what the page and its JSON say, and what the plots draw."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Every moment of a change to ROMFS at which the power may go: what is left, and that all of it comes back."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """ROMFS images: what `openmv-ota` says of them, what a camera makes of them, and what a merge keeps."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The one angle convention: signs as they are seen, the formulas of 300W-LP, mirroring and turning of images."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

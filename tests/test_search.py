@@ -1,7 +1,5 @@
 """The search for small faces: tiles, a look of its own for each face, and no face twice."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """The sheet of the expected error: bins, verdicts, table, drawing, and the command that measures it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Images of every kind that OpenCV reads, brought to (h, w, 3) uint8 RGB."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

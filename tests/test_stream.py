@@ -1,7 +1,5 @@
 """Records and lines of a camera's stream."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

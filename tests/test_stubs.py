@@ -1,7 +1,5 @@
 """Types for the scripts in board/: the stubs name what the virtual camera has, and mypy finds wrong uses by them."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Pools whose table went through a spreadsheet: read right, or one line that names file, row and column."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

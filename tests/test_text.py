@@ -1,7 +1,5 @@
 """No escape sequence of a camera, of a file or of its name reaches a terminal."""
 
-from __future__ import annotations
-
 import io
 import re
 from contextlib import ExitStack

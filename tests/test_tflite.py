@@ -1,7 +1,5 @@
 """The committed network files: what a camera's runtime and a stock decoder make of them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

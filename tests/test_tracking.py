@@ -1,7 +1,5 @@
 """`blazeposer.faces`: who is who, steady numbers, where a head is."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Training, on drawn faces: what the losses reward, that a run resumes."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from dataclasses import asdict, replace

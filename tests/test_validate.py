@@ -1,7 +1,5 @@
 """`blazeposer validate`: every stage agrees, and faults are found by values, in the right layer or stage."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

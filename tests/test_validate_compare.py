@@ -1,7 +1,5 @@
 """Test the difference of two stages, and its tolerance."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Odd files in a folder: each is told once, and everything else is done."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

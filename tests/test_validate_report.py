@@ -1,7 +1,5 @@
 """A whole run of `blazeposer validate` with a (virtual) camera at a port, and its page in a real browser."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

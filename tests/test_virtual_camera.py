@@ -1,7 +1,5 @@
 """The virtual camera as a device: mpremote, the REPL, resets, files, frames, and what goes wrong."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import signal

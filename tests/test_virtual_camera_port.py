@@ -1,7 +1,5 @@
 """The virtual camera's port is for its user alone, and its MicroPython reaches nothing of the PC."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

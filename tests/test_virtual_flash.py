@@ -3,8 +3,6 @@
 "MicroPython 1.28" is what OpenMV 5.0.0 is built on; what comes after it (pull request 19348) is OpenMV's next release.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

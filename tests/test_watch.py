@@ -1,7 +1,5 @@
 """`blazeposer watch` on the virtual camera: unplugged, replugged, silent, restarted, taken."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

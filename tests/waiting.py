@@ -1,7 +1,5 @@
 """Wait in tests for an event, however long a busy PC takes. Only a hang fails."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Run the command `blazeposer`. The module of a subcommand is loaded only when the subcommand is called."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Heap and results of the scripts in board/ on a Cortex-M7 that QEMU emulates: `make m7`, see README.md."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

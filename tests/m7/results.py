@@ -1,7 +1,5 @@
 """Compare the scripts' output on the emulated board with the host, on the same raw outputs."""
 
-from __future__ import annotations
-
 import json
 from ast import literal_eval
 from collections.abc import Iterator, Sequence

@@ -1,8 +1,6 @@
 """Join the virtual camera's two parts, the simulated USB cable and the MicroPython process. The class `Bridge` can also
 reset the camera or cut its power."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import select

@@ -4,8 +4,6 @@ As on a real camera, OpenMV's Protocol V2 answers the PC at 921600 baud (protoco
 REPL answers (bridge.py).
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import select

@@ -1,7 +1,5 @@
 """Imitate the channels of OpenMV's Protocol V2, which carry printed text, images or data of a script to the PC."""
 
-from __future__ import annotations
-
 import socket
 import struct
 import threading

@@ -10,8 +10,6 @@ MicroPython's own arguments. The program imports nothing from the package `blaze
 takes longer than starting MicroPython.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

@@ -1,7 +1,5 @@
 """Describe a virtual camera's hardware: its board, serial number, drives and ROMFS (the file system for models)."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import socket

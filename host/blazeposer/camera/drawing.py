@@ -1,8 +1,6 @@
 """Imitate OpenMV's draw functions and a camera's screen. The pixels are only approximately those of a real camera. All
 images in this module have the shape (h, w, 3) and are uint8 RGB."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2

@@ -4,8 +4,6 @@ MicroPython sends requests through `shims/_link.py`. A request contains a length
 of this length. An answer contains a length, a JSON text of this length, and sometimes raw bytes.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import math

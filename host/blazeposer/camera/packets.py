@@ -1,7 +1,5 @@
 """Read and write packets of OpenMV's Protocol V2 as a camera does (openmv v5.0, protocol/omv_protocol.h)."""
 
-from __future__ import annotations
-
 import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag

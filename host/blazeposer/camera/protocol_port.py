@@ -5,8 +5,6 @@ Protocol V2, the tests in tests/test_protocol_camera.py name the firmware file t
 has the port open at 921600 baud, the text that scripts print goes to Protocol V2's channel "stdout", not to the REPL.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import select

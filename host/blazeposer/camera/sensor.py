@@ -1,7 +1,5 @@
 """Convert an image of any size into the pixels of the virtual camera's frame buffer, as a sensor does."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import cv2

@@ -1,7 +1,5 @@
 """Print a line for each change that a script makes to the virtual camera's LEDs, pins, buses, screen or drives."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

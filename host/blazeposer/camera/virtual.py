@@ -1,7 +1,5 @@
 """Switch a virtual camera on and off, for tests, the demo and the command line."""
 
-from __future__ import annotations
-
 import secrets
 import shutil
 import tempfile
@@ -74,7 +72,7 @@ class VirtualCamera(Bridge):
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def __enter__(self) -> VirtualCamera:
+    def __enter__(self) -> "VirtualCamera":
         return self
 
     def __exit__(self, *error: object) -> None:

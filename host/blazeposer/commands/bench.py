@@ -1,7 +1,5 @@
 """`blazeposer bench` compares BlazePoser with similar systems."""
 
-from __future__ import annotations
-
 from itertools import islice
 from pathlib import Path
 

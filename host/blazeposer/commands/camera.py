@@ -1,7 +1,5 @@
 """`blazeposer camera` runs a virtual camera until Ctrl-C."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain, count

@@ -1,7 +1,5 @@
 """`blazeposer demo` compares the head poses that a virtual camera streams with the true poses of drawn heads."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`blazeposer package`, `deploy`, `status` and `restore` write, compare and restore the files of a camera."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -187,7 +185,7 @@ class Terminal:
             console=self._console, transient=True, disable=not self._console.is_terminal,
         )  # fmt: skip
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> "Terminal":
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: TracebackType | None) -> None:

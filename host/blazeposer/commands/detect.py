@@ -1,7 +1,5 @@
 """`blazeposer detect` finds faces in images, folders of images, videos or the frames of a webcam."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, nullcontext, suppress

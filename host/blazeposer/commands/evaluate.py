@@ -1,7 +1,5 @@
 """`blazeposer evaluate`, `compare-detection` and `figures` measure networks, and write the figures into pages."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`blazeposer check` and `blazeposer inspect` show the memory and the estimated time that a model needs on a board."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path

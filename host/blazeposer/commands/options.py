@@ -1,7 +1,5 @@
 """Define the options that several commands of `blazeposer` share, and the types of the options' values."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

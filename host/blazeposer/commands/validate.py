@@ -1,7 +1,5 @@
 """`blazeposer validate` compares the results of all forms of the network. `blazeposer golden` writes golden vectors."""
 
-from __future__ import annotations
-
 import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError, version

@@ -1,7 +1,5 @@
 """`blazeposer watch`, `replay` and `plot` show live or recorded faces."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path

@@ -17,8 +17,6 @@ measured on a camera. The fields of `Board` that boards.json lacks have these so
 - `core`, `mhz`, `npu` and `pyb` come from docs.openmv.io, `mhz` also from the comments on the PLL in board_config.h.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Define a console for text from other people. Such text may contain markup or control characters (see `text.py`)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import rich.console

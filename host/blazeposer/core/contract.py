@@ -6,8 +6,6 @@ short-range BlazeFace. The BlazeFace decoder in OpenMV's firmware reads these ou
 other outputs, so OpenMV's decoder can also decode the faces of BlazePoser.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,8 +1,6 @@
 """Define the reference decoder, which converts the network's outputs to faces. The page docs/how.md explains the
 decoder. On a camera, `board/blazeposer.py` decodes the outputs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Draw the box, the keypoints, the head's axes, the angles and the expected error of each face on an image."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2

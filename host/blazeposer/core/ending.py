@@ -1,7 +1,5 @@
 """Handle the signals that end a program. The program cleans up before it ends, as it does after Ctrl-C."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import threading

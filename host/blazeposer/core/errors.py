@@ -1,8 +1,6 @@
 """Define the exceptions of the project. The message of each exception is one line, which gives the reason for the
 failure and the user's next step. The command `blazeposer` prints the message and exits with status 1."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

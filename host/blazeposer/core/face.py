@@ -1,7 +1,5 @@
 """Define a face that was found by the network, streamed by a camera or followed by a tracker."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -54,7 +52,7 @@ class Face:
     """
 
     @classmethod
-    def of(cls, box: Sequence[float], score: float, points: ArrayLike, rotation: ArrayLike, err: float) -> Face:
+    def of(cls, box: Sequence[float], score: float, points: ArrayLike, rotation: ArrayLike, err: float) -> "Face":
         """Return a face with keypoints `points` (6, 2), in the order of `Keypoints`, and a rotation matrix (3, 3)."""
         x, y, width, height = map(float, box)
         yaw, pitch, roll = angles_from_rotation(rotation).tolist()
@@ -75,12 +73,12 @@ class Face:
         """Return the keypoints as an array (6, 2)."""
         return np.array(self.keypoints)
 
-    def turned(self, rotation: ArrayLike) -> Face:
+    def turned(self, rotation: ArrayLike) -> "Face":
         """Return a copy of the face with the yaw, pitch and roll of the rotation matrix `rotation` (3, 3)."""
         yaw, pitch, roll = angles_from_rotation(rotation).tolist()
         return replace(self, yaw=yaw, pitch=pitch, roll=roll)
 
-    def moved(self, x: float, y: float, width: float, height: float) -> Face:
+    def moved(self, x: float, y: float, width: float, height: float) -> "Face":
         """Return a copy of the face with the box and the keypoints in pixels. In the original face, the box and the
         keypoints are fractions of the image region (x, y, width, height)."""
         left, top, w, h = self.box

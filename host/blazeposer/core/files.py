@@ -1,7 +1,5 @@
 """Read files that come from other people."""
 
-from __future__ import annotations
-
 import errno
 import stat
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Convert an image to the network's input, with full quality or with the lower quality of images on a camera."""
 
-from __future__ import annotations
-
 from typing import Literal, get_args
 
 import cv2

@@ -1,8 +1,6 @@
 """Find the folders `board/` and `models/`, which are not Python packages. In a wheel, they are inside the package (see
 `force-include` in pyproject.toml). In an editable install or a checkout, they are at the root of the repository."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

@@ -12,8 +12,6 @@ left, positive pitch turns the face up, and positive roll tilts the head clockwi
 (..., 3), with yaw, pitch and roll in degrees.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -1,7 +1,5 @@
 """Keep a program working if its stdout or stderr is closed, takes no more text, or cannot encode some characters."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

@@ -1,7 +1,5 @@
 """Read tables (.csv). A table from a spreadsheet may contain a byte-order mark, semicolons or decimal commas."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Iterable, Iterator

@@ -1,8 +1,6 @@
 """Print text without control characters, which a terminal would execute. Text from cameras and files may contain
 them."""
 
-from __future__ import annotations
-
 import unicodedata
 
 import click

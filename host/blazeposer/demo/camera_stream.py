@@ -1,7 +1,5 @@
 """Run the demo's virtual camera. The virtual camera runs the network on a sequence of images and streams head poses."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 

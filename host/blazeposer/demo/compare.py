@@ -1,7 +1,5 @@
 """Compare the true angles of the demo's heads with the streamed angles."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

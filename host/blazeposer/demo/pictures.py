@@ -1,7 +1,5 @@
 """Draw the demo's image and video, with the streamed faces and a plot of the streamed and true angles."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 import cv2

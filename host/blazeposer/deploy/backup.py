@@ -6,8 +6,6 @@ backup again. Even after several interrupted deploys, the backup holds the conte
 deploys. Only the user who made a backup can read it, because a script on the camera may contain a password.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -77,14 +75,14 @@ class Backup:
     def _before(self, path: str) -> str | None:
         return self.rom if path == ROM else self.hashes[path]
 
-    def at(self, progress: Progress, written: Iterable[str] = ()) -> Backup:
+    def at(self, progress: Progress, written: Iterable[str] = ()) -> "Backup":
         """Change the progress in the backup's note."""
         note = replace(self, progress=progress, written=tuple(sorted({*self.written, *written})))
         with _writing(self.folder):
             _note(note)
         return note
 
-    def with_more(self, contents: Contents, state: State) -> Backup:
+    def with_more(self, contents: Contents, state: State) -> "Backup":
         """Save more contents. If the backup already has contents for a path, these contents do not change, and the new
         contents are saved in a separate folder inside the backup."""
         hashes = dict(self.hashes)
@@ -98,7 +96,7 @@ class Backup:
         rom = self.rom if ROM in self.hashes else state.sha256(ROM)
         return replace(self, hashes=hashes, rom=rom, card=self.card or _card(hashes, state)).at(self.progress)
 
-    def with_longer_rom(self, read: bytes) -> Backup:
+    def with_longer_rom(self, read: bytes) -> "Backup":
         """Extend the saved beginning of ROMFS. `read` is a longer beginning. The bytes that are already saved do
         not change."""
         saved = _read(self.folder / ROM.strip("/"))

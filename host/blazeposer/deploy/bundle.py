@@ -10,8 +10,6 @@
 The same model, scripts, options and version of BlazePoser always give the same bytes.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -3,8 +3,6 @@ the camera to bytes. A path such as "/flash/main.py" means a file, and the value
 exist. The path "/rom" means the beginning of the ROMFS partition, and the value None means that the partition is
 empty."""
 
-from __future__ import annotations
-
 import binascii
 import hashlib
 import json

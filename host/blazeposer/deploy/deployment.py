@@ -5,8 +5,6 @@ the files. A deploy may be interrupted at any moment. After an interruption, a s
 deploy, or `restore` can undo the first deploy.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass

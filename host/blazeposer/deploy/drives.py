@@ -1,8 +1,6 @@
 """Find camera drives that are mounted on this PC. While a camera drive is mounted, the PC may overwrite new files on
 the drive with older data from the PC's memory."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import sys

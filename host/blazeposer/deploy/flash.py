@@ -11,8 +11,6 @@ that the firmware skips the record. If a model cannot be appended, a deploy *rew
 the header of the image last.
 """
 
-from __future__ import annotations
-
 from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

@@ -2,8 +2,6 @@
 module checks that a plan follows the rules of the camera's firmware. tests/test_deploy_rules.py names the source file
 of each rule."""
 
-from __future__ import annotations
-
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path

@@ -7,8 +7,6 @@ with shades of grey from 0 to 15. Each byte contains two pixels. The camera doub
 the network runs.
 """
 
-from __future__ import annotations
-
 import json
 import zlib
 from pathlib import Path

@@ -1,8 +1,6 @@
 """Check the report that a camera sends about its own state. A camera may be broken or malicious, and values from its
 report become file paths on this PC, lengths of data, and lines in a terminal."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,8 +1,6 @@
 """Measure how accurately a tflite file (INT8 or float) computes poses. A report contains no date and no path of a
 folder, so two measurements of a network on the same data give equal reports."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

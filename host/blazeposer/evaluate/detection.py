@@ -2,8 +2,6 @@
 BlazePoser's float network, and MediaPipe's float BlazeFace. On the data set WIDER FACE, only the average precision of
 the networks is compared."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

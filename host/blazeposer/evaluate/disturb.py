@@ -1,8 +1,6 @@
 """Disturb labelled images, which are first scaled so that their longer side has `SIDE` pixels. In this way, blur, noise
 and compression have the same strength in all images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -35,7 +33,7 @@ class Scene:
     boxes: Floats
     rotations: Floats
 
-    def with_pixels(self, values: NDArray[np.floating]) -> Scene:
+    def with_pixels(self, values: NDArray[np.floating]) -> "Scene":
         return replace(self, picture=np.round(values).clip(0, 255).astype(np.uint8))
 
 

@@ -2,8 +2,6 @@
 documentation pages. A block is between the comments `<!-- NAME: blazeposer figures -->` and `<!-- end -->`. NAME is a
 key of `BLOCKS`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path

@@ -5,8 +5,6 @@ absolute difference between a predicted and a labelled angle in degrees. Angle e
 angle error of 350 degrees does not become an error of 10 degrees.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -100,12 +98,12 @@ class Scores:
     def mean_expected(self) -> float:
         return _mean(self.expected[self.found])
 
-    def within(self, low: float, high: float) -> Scores:
+    def within(self, low: float, high: float) -> "Scores":
         """Return the scores of the faces with a labelled |yaw| in the range [low, high)."""
         yaw = np.abs(self.labels[:, 0])
         return self.of((yaw >= low) & (yaw < high))
 
-    def surest(self) -> Scores:
+    def surest(self) -> "Scores":
         """Return the scores of the half of the found faces with the smaller expected errors. All faces with the median
         expected error also belong to this half."""
         if not self.found.any():
@@ -171,7 +169,7 @@ class Scores:
             f"recall {self.recall:.3f} of {len(self.labels)}"
         )
 
-    def of(self, keep: NDArray[np.bool_]) -> Scores:
+    def of(self, keep: NDArray[np.bool_]) -> "Scores":
         """Return the scores of the faces for which `keep` is True."""
         return Scores(self.labels[keep], self.predicted[keep], self.geodesic[keep], self.expected[keep])
 

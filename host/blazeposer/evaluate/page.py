@@ -1,8 +1,6 @@
 """Write a report to the files `report.json` and `report.html`. The page `report.html` needs no other files and no
 internet connection."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Draw the plots of a report. The plots show only measured values, and no image of a data set."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import matplotlib as mpl

@@ -1,7 +1,5 @@
 """Build a report from sections, which contain text, tables and images. `page.py` writes reports to files."""
 
-from __future__ import annotations
-
 import base64
 import math
 import re

@@ -2,8 +2,6 @@
 for each level of each condition in `disturb.py`. The true error of a face is the angle between the predicted and the
 labelled rotation. Only found faces count. A bin is correct if the mean expected error is near the mean true error."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

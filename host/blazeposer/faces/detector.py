@@ -1,7 +1,5 @@
 """Find the faces in an image."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args

@@ -2,8 +2,6 @@
 processes the mirror image, and the two results are averaged. A part of a network's error is random and differs between
 an image and its mirror image, so the mean is more exact."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -8,8 +8,6 @@ keypoint of the face gives two linear equations for the head's position. The hea
 solution of the equations of all six keypoints.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -7,8 +7,6 @@ fits completely into a tile in which the network can find the face. Each tile ca
 tile is therefore accepted only if the network finds the face again, with a high score, in a region around the face.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """Let the user choose the zero pose of a head, and select one head for programs that accept only one."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import replace

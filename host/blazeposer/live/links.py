@@ -1,7 +1,5 @@
 """Define the interface of objects that deliver pose records, for example from a camera, a video or a recording."""
 
-from __future__ import annotations
-
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Protocol

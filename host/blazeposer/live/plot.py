@@ -1,7 +1,5 @@
 """Draw plots of a recorded session."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """Read pose records and images from a camera with OpenMV's Protocol V2."""
 
-from __future__ import annotations
-
 import logging
 import signal
 import sys

@@ -2,8 +2,6 @@
 recording contains JSON lines in the format in which cameras print pose records. A .csv recording is a table with one
 row for each face. Recordings contain raw values, which are not smoothed."""
 
-from __future__ import annotations
-
 import csv
 import json
 import threading

@@ -1,7 +1,5 @@
 """Deliver pose records like a camera, from the images of a webcam, a network stream or a video."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Generator
 

@@ -1,7 +1,5 @@
 """Show a live session in a terminal. If the standard output is not a terminal, print one line for each pose record."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

@@ -1,7 +1,5 @@
 """Read JSON lines with poses from a camera's serial port."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Generator
 

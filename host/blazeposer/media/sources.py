@@ -1,8 +1,6 @@
 """Read frames from image files, folders, videos, webcams and network streams. Frames are arrays (h, w, 3) of uint8 in
 RGB order."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence

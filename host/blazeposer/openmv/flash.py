@@ -14,8 +14,6 @@ writes this memory. The fields of `Flash` have these sources:
   /rom) ends at the end of the QSPI chip.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Run the tool mpremote in a subprocess, because mpremote cannot be used as a library."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

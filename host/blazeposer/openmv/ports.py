@@ -1,8 +1,6 @@
 """Find the cameras that are connected to this PC. Real cameras are found by their USB vendor and product numbers.
 Virtual cameras are found in the list that `register.py` keeps."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from serial.tools import list_ports

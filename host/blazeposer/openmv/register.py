@@ -1,8 +1,6 @@
 """Keep a list of the virtual cameras that run on this PC. Each entry is a file in the user's own runtime folder, so
 that another user of the PC cannot add a virtual camera."""
 
-from __future__ import annotations
-
 import json
 import os
 import stat

@@ -2,8 +2,6 @@
 copy in RAM. The package `openmv-ota` aligns the files in a ROMFS image as the board requires, but `mpremote romfs` does
 not."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Open a camera's serial port."""
 
-from __future__ import annotations
-
 import os
 import re
 

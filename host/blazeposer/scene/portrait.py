@@ -1,7 +1,5 @@
 """Draw a portrait of a person whose head can turn. The head is a textured mesh in front of an image of the body."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files

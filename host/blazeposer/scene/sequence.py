@@ -1,8 +1,6 @@
 """Define the demo's sequence of synthetic images and the exact angles of every head. The sequence is the same in every
 run."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache, cached_property
 

@@ -3,8 +3,6 @@ for each frame, over OpenMV's Protocol V2. The byte order is little endian. A pa
 JSON line that `record.py` describes. A camera's packed records always have the same length, for any number of faces.
 The bytes after the last face have no meaning."""
 
-from __future__ import annotations
-
 import struct
 from typing import Any
 

@@ -10,8 +10,6 @@ keypoints and angles. A PC can add the key "position" (x, y, z in centimetres) t
 "source" to a record. The value of "source" is the name of an image or video file.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections import OrderedDict

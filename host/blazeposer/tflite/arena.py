@@ -1,7 +1,5 @@
 """Measure the working memory (arena) that TensorFlow Lite Micro needs, and compute the place of each tensor."""
 
-from __future__ import annotations
-
 import importlib.util
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Predict whether a camera loads a model, and check whether the model is a BlazePoser network."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from pathlib import Path

@@ -15,8 +15,6 @@ The time of a frame includes the network, the decoder, and the firmware's scalin
 drawing and sending of the faces, or the wait for the sensor's next image.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass

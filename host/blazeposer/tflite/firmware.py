@@ -2,8 +2,6 @@
 openmv/openmv). The names come from the tflite schema. The firmware cannot load other operations, for example POW, TILE,
 TOPK_V2, GELU or TFLite_Detection_PostProcess."""
 
-from __future__ import annotations
-
 OPERATIONS = frozenset(
     """
     ABS ADD ADD_N ARG_MAX ARG_MIN ASSIGN_VARIABLE AVERAGE_POOL_2D BATCH_MATMUL BATCH_TO_SPACE_ND BROADCAST_ARGS

@@ -1,7 +1,5 @@
 """Read tflite files, and check every offset, because the libraries that run tflite files crash on damaged files."""
 
-from __future__ import annotations
-
 import math
 import struct
 from collections.abc import Callable, Mapping, Sequence

@@ -2,8 +2,6 @@
 results as TFLite Micro (`micro`), which is the runtime on a camera. XNNPACK (`xnnpack`) is several times faster than
 LiteRT's reference kernels, but rounds differently."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Sequence

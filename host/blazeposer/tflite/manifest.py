@@ -2,8 +2,6 @@
 The manifest of `models/blazeposer.tflite` is `models/blazeposer.json`. `blazeposer quantize` writes the manifest, and
 `blazeposer evaluate --record` adds the measured accuracy."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

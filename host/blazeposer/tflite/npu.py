@@ -1,8 +1,6 @@
 """Make network files for boards with an NPU. Vela compiles files for the Ethos-U55, the NPU of the AE3. ST's stedgeai
 compiles files for the Neural-ART, the NPU of the N6. Nobody has run a compiled file on a camera."""
 
-from __future__ import annotations
-
 import csv
 import importlib.util
 import subprocess

@@ -1,7 +1,5 @@
 """Make changed copies of tflite files."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Try a tflite file in a separate process, because a damaged file can end the process that runs the file."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import subprocess

@@ -6,8 +6,6 @@ clockwise by the angle t, R becomes Rz(t) R. The module `blazeposer.core.rotatio
 come from numpy, because numpy's random numbers do not depend on the device.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,7 +171,7 @@ class Views:
     is infinite, the whole photo is visible."""
 
     @staticmethod
-    def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> Views:
+    def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> "Views":
         """Choose random settings. `photos` is the share of images in which another photo fills the area around the
         face's photo. `unlabelled` is the share of images that show only a background."""
         plain = rng.choice([BLACK, REPLICATED, REFLECTED], count, p=[0.4, 0.35, 0.25])

@@ -4,8 +4,6 @@ Each face is kept with its surroundings as a texture, an image of 192x192 pixels
 take 6 GB. The processes that make the training images share the textures with the main process.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ number of processes does not change the batch. A stopped training can continue w
 have got without the stop.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar

@@ -5,8 +5,6 @@ The settings of the disturbances are random numbers from numpy. The noise comes 
 For the same settings, a disturbed image is the same on every device, except for rounding errors.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -69,7 +67,7 @@ class Light:
     rgb565: Bools
 
     @staticmethod
-    def random(rng: np.random.Generator, count: int, strength: float, most_blur: float) -> Light:
+    def random(rng: np.random.Generator, count: int, strength: float, most_blur: float) -> "Light":
         """Choose random disturbances. For each disturbance, a fixed share of the images gets the disturbance.
         `strength` multiplies these shares, except the share of RGB565. `most_blur` is the largest standard deviation of
         the blur in pixels."""

@@ -7,8 +7,6 @@ percentiles over images. The range of the boxes and keypoints comes only from an
 have no meaning at anchors on the background.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 

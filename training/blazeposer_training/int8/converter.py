@@ -3,8 +3,6 @@
 Fake-quantization operations give the network's ranges to the converter, so the converter does not calibrate.
 """
 
-from __future__ import annotations
-
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # hide TensorFlow's messages at import

@@ -1,7 +1,5 @@
 """Export the weights, biases and scales of a torch network in the layout of a tflite file."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 import numpy as np

@@ -5,8 +5,6 @@ once, for example the zero points of channels. Therefore, its file is a quarter 
 converter. The same network always gives the same bytes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -5,8 +5,6 @@ labels are computed once, and stay in memory. While a part is tuned, the earlier
 are also computed once, and stay in memory as INT8 values.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 

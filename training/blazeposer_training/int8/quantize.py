@@ -1,8 +1,6 @@
 """`blazeposer quantize` writes an INT8 and a float tflite file, a manifest (a JSON file) for each of them, and golden
 vectors for the INT8 file."""
 
-from __future__ import annotations
-
 import copy
 from collections import Counter
 from collections.abc import Callable

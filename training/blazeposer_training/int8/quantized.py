@@ -6,8 +6,6 @@ have symmetric quantization per channel. The scale of a convolution's int32 bias
 scale of the weights. The outputs of pool, pad and reshape operations have the scale and zero point of their inputs.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import Any, cast

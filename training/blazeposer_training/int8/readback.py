@@ -1,7 +1,5 @@
 """Rebuild the torch network from which an INT8 tflite file was written. This module reverses `export.py`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -2,8 +2,6 @@
 network that `blazeposer validate` compares. `blazeposer validate` finds the functions of this module through entry
 points in `pyproject.toml`."""
 
-from __future__ import annotations
-
 import tempfile
 import warnings
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """`blazeposer label` makes a pool (a data set for training) from the photos in a folder."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import os

@@ -5,8 +5,6 @@ differ in position, size and mirroring. The label is the mean of the four rotati
 angle between the label and the four rotations.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

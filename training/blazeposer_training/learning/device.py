@@ -1,7 +1,5 @@
 """Choose the device and the number of CPU cores for a training."""
 
-from __future__ import annotations
-
 import os
 
 import torch

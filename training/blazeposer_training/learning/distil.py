@@ -5,8 +5,6 @@ blocks with feature maps of 16x16 and 8x8. If all blocks were trained together f
 lose the weights that were copied from BlazeFace.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial

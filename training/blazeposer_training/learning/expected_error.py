@@ -1,7 +1,5 @@
 """Calibrate the errors (in degrees) that the network expects, on faces that were not used for training."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from numpy.typing import NDArray

@@ -1,7 +1,5 @@
 """Provide the networks and the optimizer that all stages of a training share."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 from collections.abc import Iterator, Sequence

@@ -6,8 +6,6 @@ the network's detections with BlazeFace's detections. The regressors of an ancho
 keypoints. A log error is the logarithm of the expected error in degrees.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -98,7 +96,7 @@ class Target:
     pairs: int = 0
 
     @classmethod
-    def of(cls, batch: Batch, detections: Detections) -> Target:
+    def of(cls, batch: Batch, detections: Detections) -> "Target":
         """Return the targets for a batch. `detections` are the detections that the network learns to imitate. The
         function does not change their logits at the anchors in `silent`."""
         silent = inside_boxes(batch.silent) > 0

@@ -5,8 +5,6 @@ trained alone on stored feature maps, as in Abbaszadeh's thesis (Politecnico di 
 whole network is trained.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import time

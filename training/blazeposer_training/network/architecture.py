@@ -1,7 +1,5 @@
 """Define network architectures."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

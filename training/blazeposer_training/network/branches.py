@@ -18,8 +18,6 @@ at 6, which is the limit of tflite's RELU6. In training, the clamp is also `SCAL
 changes no output of the network.
 """
 
-from __future__ import annotations
-
 import copy
 from typing import cast
 

@@ -4,8 +4,6 @@ In each block, the pool and pad operations come before the convolutions, so that
 time. With TensorFlow's order of operations, the network's working memory (arena) would be a quarter larger.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

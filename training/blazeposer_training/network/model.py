@@ -13,8 +13,6 @@ Abbaszadeh's thesis (Politecnico di Milano, 2025). A depthwise convolution has n
 folded exactly into the pointwise convolution.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import cast

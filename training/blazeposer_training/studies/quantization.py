@@ -6,8 +6,6 @@ one row for each tflite file. All files are measured with LiteRT's reference ker
 training pools (data sets).
 """
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import tempfile

@@ -1,8 +1,6 @@
 """Read the data sets of labelled faces with which networks are measured. Every name that is not in READERS is the name
 of a pool, a data set in this project's own format."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial

@@ -16,8 +16,6 @@ centre is nearest to the projected centre can match the label. This face matches
 two centres is at most HEAD_RADIUS, projected into the image.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path

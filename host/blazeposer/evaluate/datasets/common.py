@@ -1,7 +1,5 @@
 """Define the classes for data sets of labelled faces."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

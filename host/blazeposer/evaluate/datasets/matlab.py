@@ -8,8 +8,6 @@ of angles with the smaller pitch and roll. The box of a face is the smallest box
 `pt3d_68` or `pt2d`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path

@@ -7,8 +7,6 @@ and the face's split ("train" or "val"). The column `face` contains the index of
 column, the landmarks are in the order of the rows.
 """
 
-from __future__ import annotations
-
 import os
 import zipfile
 from collections.abc import Callable

@@ -11,8 +11,6 @@ with the order and the signs of 300W-LP, but relative to the axes of a Kinect's 
 frames of BIWI. In these frames, the heads look up or down by 50 degrees on average.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path

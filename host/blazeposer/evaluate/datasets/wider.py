@@ -7,8 +7,6 @@ of the lines for faces. Boxes are ignored if they are empty or marked as invalid
 and hard faces are not supported, because many of their faces are too small for the size of the network's input.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

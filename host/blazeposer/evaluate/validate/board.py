@@ -2,8 +2,6 @@
 sent as base64 text in several small messages, because long messages would need too much memory on the smallest camera.
 Nothing is written to the camera's flash memory."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json

@@ -1,8 +1,6 @@
 """Make and check golden vectors. A golden vector consists of an image, the INT8 network's outputs for this image, and
 the faces that the decoder finds in these outputs. The page `docs/golden.md` explains the files and their use."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

@@ -6,8 +6,6 @@ two files match if their operations have the same kind, the same output shape, a
 of this kind and shape.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path

@@ -13,8 +13,6 @@ The folder of the INT8 file NAME.tflite also contains the manifest NAME.json, th
 the weights NAME.safetensors.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass

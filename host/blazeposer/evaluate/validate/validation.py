@@ -1,7 +1,5 @@
 """Run all checks of `blazeposer validate`. Each check becomes a section of the report."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic

@@ -1,7 +1,5 @@
 """Send poses to other programs, which use different protocols and sign conventions for angles."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from contextlib import AbstractContextManager

@@ -1,8 +1,6 @@
 """Describe a camera to the program Home Assistant, with a retained MQTT message in the format "device discovery"
 (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery, version 2024.11 and later)."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

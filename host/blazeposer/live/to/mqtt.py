@@ -2,8 +2,6 @@
 connection between this PC and the broker is lost, the broker sends the status "offline" to the subscribers of the
 topic. The broker acknowledges each pose record (quality of service 1), so BlazePoser can count lost pose records."""
 
-from __future__ import annotations
-
 import netrc
 import os
 import re
@@ -91,7 +89,7 @@ class MqttView:
         if self._discover and (news := self._summary.news(moment)):
             self._publish("summary", news)
 
-    def __enter__(self) -> MqttView:
+    def __enter__(self) -> "MqttView":
         self._client.loop_start()
         self._known.wait(ANSWER)
         return self

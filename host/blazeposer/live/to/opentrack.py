@@ -10,8 +10,6 @@ The program opentrack and the data set 300W-LP turn a head about fixed axes, but
 roll, then by yaw, and last by pitch.
 """
 
-from __future__ import annotations
-
 import math
 import struct
 from collections.abc import Sequence

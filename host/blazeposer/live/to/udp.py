@@ -1,7 +1,5 @@
 """Send UDP packets with the pose of one head to a host (a computer)."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from collections.abc import Callable
@@ -32,7 +30,7 @@ class HeadView:
         self._links: list[socket.socket] = []
         self._found, self._ended = threading.Event(), threading.Event()
 
-    def __enter__(self) -> HeadView:
+    def __enter__(self) -> "HeadView":
         threading.Thread(target=self._find, daemon=True).start()  # a name server may take long to answer
         self._found.wait(_FIRST)
         return self

@@ -4,8 +4,6 @@ bone "Head" as a Unity quaternion. In Unity's left-handed axes, x points to the 
 points in the avatar's viewing direction. If the person turns to the person's own left, the avatar also turns to the
 avatar's own left."""
 
-from __future__ import annotations
-
 import time
 from urllib.parse import SplitResult
 

@@ -10,8 +10,6 @@ An HTTP request to start or stop a recording needs a header that a page of anoth
 other PCs (option `--web-host`) cannot start or stop a recording, and receive no file paths and no port names.
 """
 
-from __future__ import annotations
-
 import base64
 import ipaddress
 import json
@@ -90,7 +88,7 @@ class WebView:
         self.url = f"http://{host}:{self._server.server_port}/"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
-    def __enter__(self) -> WebView:
+    def __enter__(self) -> "WebView":
         self._thread.start()
         return self
 
