@@ -16,7 +16,7 @@ from blazeposer.core.decode import centred_boxes, decode, overlaps
 from blazeposer.core.face import Face
 from blazeposer.core.prepare import Image, clean_input
 from blazeposer.core.rotation import Floats, angles_from_rotation
-from blazeposer.evaluate.datasets import Dataset, read_dataset
+from blazeposer.evaluate.datasets import read_dataset
 from blazeposer.evaluate.datasets.common import load_image
 from blazeposer.evaluate.datasets.pool import TEST_POOL, read_backgrounds, read_pool
 from blazeposer.evaluate.datasets.pools import read_maskon_boxes
@@ -128,18 +128,19 @@ def measure(int8: Path, data: Path) -> Measured:
     poses, scenes = read_dataset(TEST_POOL, data), read_maskon_boxes(data)
     places, hands = (read_backgrounds(data, test=True, name=name) for name in ("faceless", "hands"))
     sizes = np.array([sample.load().shape[1::-1] for sample in poses.samples])
+    labels = [sample.boxes / np.tile(size, 2) for sample, size in zip(poses.samples, sizes, strict=True)]
     landmarks = read_pool(data, TEST_POOL).landmarks / sizes[:, np.newaxis]
     outputs = {
         name: [run(clean_input(sample.load())) for sample in _track(poses.samples, f"{name}: {poses.name}")]
         for name, run in runs.items()
     }
-    found = {name: answers(values, poses) for name, values in outputs.items()}
+    found = {name: answers(values, labels) for name, values in outputs.items()}
     hits = {name: np.array([face is not None for face in faces]) for name, faces in found.items()}
     everywhere = np.all(list(hits.values()), axis=0)
     turned = np.abs(poses.angles[:, 0]) > TURNED
     figures = {}
     for name, run in runs.items():
-        threshold = equal_recall(outputs[name], poses, int(hits["BlazeFace"].sum()))
+        threshold = equal_recall(outputs[name], labels, int(hits["BlazeFace"].sum()))
         boxed = [
             ImageResult(_all_faces(run(clean_input(image))), _fractions(boxes, image))
             for image, boxes in _track(scenes, f"{name}: {SCENES}")
@@ -187,12 +188,13 @@ def _runs(int8: Path) -> dict[str, Run]:
     }
 
 
-def answers(outputs: Sequence[Outputs], dataset: Dataset, threshold: float = SCORE_THRESHOLD) -> Answers:
-    """Return the detection that matches each label. `outputs` contains the network's outputs for each image."""
+def answers(outputs: Sequence[Outputs], labels: Sequence[Floats], threshold: float = SCORE_THRESHOLD) -> Answers:
+    """Return the detection that matches each label. For each image, `outputs` contains the network's outputs, and
+    `labels` contains the labelled boxes (n, 4) as fractions of the image's width and height."""
     found: Answers = []
-    for sample, values in zip(dataset.samples, outputs, strict=True):
+    for boxes, values in zip(labels, outputs, strict=True):
         faces = decode(values, threshold, MOST_FACES)
-        found += [match(faces, box) for box in _fractions(sample.boxes, sample.load())]
+        found += [match(faces, box) for box in boxes]
     return found
 
 
@@ -205,12 +207,12 @@ def share(detections: Sequence[Floats]) -> float:
     return float(np.mean([(scores >= SCORE_THRESHOLD).any() for scores in detections]))
 
 
-def equal_recall(outputs: Sequence[Outputs], dataset: Dataset, wanted: int) -> float:
+def equal_recall(outputs: Sequence[Outputs], labels: Sequence[Floats], wanted: int) -> float:
     """Return the highest score threshold (a multiple of STEP) at which at least `wanted` labelled faces are found, or
     0."""
     for step in range(round(1 / STEP) - 1, 0, -1):
         threshold = step * STEP
-        if sum(face is not None for face in answers(outputs, dataset, threshold)) >= wanted:
+        if sum(face is not None for face in answers(outputs, labels, threshold)) >= wanted:
             return threshold
     return 0.0
 
