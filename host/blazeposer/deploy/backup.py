@@ -213,7 +213,8 @@ def _make(folder: Path) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file that only the current user can read. At the return, all data of the file is on the disk."""
+    """Write a file that only the current user can read. When the function returns, all data of the file is on the
+    disk."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
         file.flush()

@@ -25,12 +25,13 @@ from blazeposer.stream.record import Record, read_records
 SUFFIX = ".blazeposer"
 """Suffix of a temporary file's name. The file gets its final name later."""
 FILE_RATE, ROM_RATE, READ_RATE = 16_000, 40_000, 100_000
-"""Rates in bytes per second for writing files, writing ROMFS and reading. Nobody has measured them on hardware."""
+"""Rates in bytes per second: for writing files, for writing ROMFS, and for reading from the camera. Nobody has measured
+the rates on hardware."""
 PATIENCE = 90.0
 """Longest time, in seconds, to wait for the camera's first pose record after a reset."""
 BATCH = 24
-"""Largest number of lines (`calls` of `Camera.write`) in one run of mpremote, because a command line has a limited
-length."""
+"""Largest number of elements of `calls` (see `Camera.write`) for one run of mpremote, because the length of mpremote's
+command line is limited."""
 _ROOM = 4 << 20  # limit in bytes for counting erased flash; no model is larger
 _SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -43,8 +44,8 @@ def sha256(data: bytes) -> str:
 
 
 class Camera:
-    """A camera at a serial port. Most methods stop the script on the camera. At the end, the caller has to call
-    `restart`, which starts the script again."""
+    """A camera at a serial port. Most methods stop the script on the camera. After the last of these methods, the
+    caller has to call `restart`, which starts the script again."""
 
     def __init__(self, port: Port) -> None:
         self.port = port

@@ -120,8 +120,8 @@ def deploy(camera: Camera, bundle_for: BundleFor, to: Store | None, root: Path, 
 
 
 def restore(camera: Camera, chosen: Path | None, root: Path, guide: Guide) -> Outcome | None:
-    """Plan all changes, ask the user for consent to the plan, and write a backup to the camera again. Without `chosen`,
-    use the latest backup. Return None if the user declines the plan."""
+    """Plan all changes, ask the user for consent to the plan, and write the contents of a backup back to the
+    camera. Without `chosen`, use the latest backup. Return None if the user declines the plan."""
     state = _state(camera, root, guide)
     old = backups.load(chosen) if chosen else _latest(root, state.id)
     if old.card not in ("", state.card):
@@ -199,7 +199,8 @@ def _rom_back(old: Backup, contents: Contents, state: State) -> RomChange | None
 def _carry_out(
     camera: Camera, state: State, contents: Contents, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> Backup | None:
-    """Save what the plan replaces, and write the new contents. Return the backup, or `old` for an empty plan."""
+    """Save the contents that the plan replaces, and write the new contents. Return the backup, or `old` for an empty
+    plan."""
     if plan.is_empty:
         return old
     saved, beginning = _save(camera, state, plan, old, root, guide)
@@ -209,7 +210,8 @@ def _carry_out(
 def _save(
     camera: Camera, state: State, plan: Plan, old: Backup | None, root: Path, guide: Guide
 ) -> tuple[Backup, bytes]:
-    """Save what the plan replaces. Return the backup, and the bytes that were read from the beginning of ROMFS."""
+    """Save the contents that the plan replaces. Return the backup, and the bytes that were read from the beginning of
+    ROMFS."""
     lengths = {path: state.sizes[path] for path in plan.saved if path in state.files}
     saved = old.contents().get(ROM) if old and plan.rom else None
     # If the backup has only the first block of the ROMFS image, but the plan replaces more, also save the rest.

@@ -22,7 +22,7 @@ from blazeposer.deploy.state import Rom, State, contents_sha256
 from blazeposer.openmv import flash, romfs
 
 ROM_MODEL = "/rom.tflite"
-"""Path of the old ROMFS model in a backup, if the saved beginning of ROMFS lacks this model."""
+"""Path in a backup where the old model from ROMFS is saved, if the model's record cannot be restored."""
 CHUNK = 4096
 _WORD = 4  # smallest number of bytes that can be programmed at once
 _FIRST = 32  # length of the part with the header, which is written last
@@ -68,7 +68,7 @@ class RomChange:
     dropped: tuple[tuple[str, int], ...] = ()
     """Files that do not fit, with their sizes."""
     bound: int = 0
-    """Size of the largest ROMFS image that can be written, if not all files fit."""
+    """Size of the largest ROMFS image that the change can write. The value is used only if some files do not fit."""
     model: str = ""
     """Path of a model whose record cannot be restored, or "". The backup saves this model as a file."""
 

@@ -62,18 +62,20 @@ class Rom:
     """Hash of the files in the ROMFS image (`contents_sha256`). If `files` is None, this is the hash of the partition's
     first 4096 bytes, or "" if the partition is erased."""
     files: dict[str, RomFileState] | None
-    """Files of the image, or None if the image is missing or damaged. Of two equal names, the first counts, as on the
-    camera."""
+    """Files of the image, or None if the image is missing or damaged. If two files have the same path, only
+    the first one is listed, because the camera uses only the first one."""
     behind: tuple[int, ...]
     """Positions of records that an earlier ROMFS image has left after the present image."""
     blank: int
     """Position where erased flash begins, after the ROMFS image and the records in `behind`."""
     room: int
-    """Length of the erased flash from `blank` on. The camera stops counting at the limit in the PC's request."""
+    """Length of the erased flash from `blank` on. The camera counts only up to a limit that the PC has set, so
+    the erased part may be longer."""
 
 
 def contents_sha256(files: Mapping[str, tuple[int, str]]) -> str:
-    """Return one sha256 for the paths, sizes and hashes of all files in ROMFS, whatever their positions are."""
+    """Return one sha256 for the paths, sizes and hashes of all files in ROMFS. The result does not depend on the
+    files' positions."""
     return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
 
 

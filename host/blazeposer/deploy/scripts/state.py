@@ -66,7 +66,7 @@ def walk(view, position, end, folder, files):
                 walk(view, start + length, position, path + "/", files)
             else:
                 kind, start, stop = record(view, start + length)
-                if kind == VERBATIM and path not in files:  # of two equal names, the first counts
+                if kind == VERBATIM and path not in files:  # of two equal paths, the camera uses the first
                     files[path] = [begin, start, stop - start, digest(view[start:stop])]
 
 
