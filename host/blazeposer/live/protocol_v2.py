@@ -101,9 +101,9 @@ class NoProtocolError(PortError):
 
 class _Camera(openmv.Camera):  # type: ignore[misc]
     def _handle_event(self, channel_id: int, event: int) -> None:
-        """Count the camera's messages about newly registered channels. This method replaces a method of `openmv`, which
-        fails in Python 3.11 because it tests whether an int is a member of an enum. `Transport.log` fails for the same
-        reason."""
+        """Count the camera's messages about newly registered channels. This method replaces a method of `openmv`. The
+        replaced method fails in Python 3.11, because it tests whether an int is a member of an enum. `Transport.log`
+        fails for the same reason."""
         if channel_id == 0 and event == EventType.CHANNEL_REGISTERED:
             self.pending_channel_events += 1
 

@@ -165,8 +165,8 @@ def _as_json(rows: list[dict[str, float | None]]) -> dict[str, Any]:
 
 
 def _number(cell: str) -> float | None:
-    """Return the number in a table cell. The value 1.0 is returned as the integer 1, because the library pandas writes
-    integers as 1.0 if a column has empty cells."""
+    """Return the number in a table cell. A value such as 1.0 is returned as the integer 1, because the library pandas
+    writes the integer 1 as 1.0 if the column has empty cells."""
     if not cell:
         return None
     value = float(cell)

@@ -58,7 +58,8 @@ class Moment:
     """Rotation (3, 3) of the zero pose, or None until the user sets a zero pose (see `centre.py`)."""
     recentred: bool = False
     head: Head | None = None
-    """The head for programs that accept only one head, or None if this head is in the zero pose."""
+    """The head for programs that accept only one head. The value is None before the first face, and after the head has
+    returned to the zero pose."""
 
     @property
     def shown(self) -> tuple[Face, ...]:

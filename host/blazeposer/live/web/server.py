@@ -1,4 +1,5 @@
-"""Serve the web page of a live session. The web server sends the files of the page and the poses as server-sent events.
+"""Serve the web page of a live session. The web server sends the files of the page, and sends the poses as
+server-sent events.
 
 By default, the web server accepts connections only from this PC (loopback address). The web page receives a camera's
 data only as JSON, and its Content Security Policy allows the browser to run and load only the files of the folder
