@@ -101,10 +101,10 @@ def _error(port: str, command: str, text: str) -> PortError:
 def copy_to_camera(
     port: str, model: Path | None = None, folder: str = "/flash", progress: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Copy the scripts board/*.py and a network file (by default this package's) into a folder of the camera. The
-    network file gets the name blazeposer.tflite. If the camera has an SD card, the caller must set `folder` to
-    "/sdcard". The function overwrites files without asking, so users should run `blazeposer deploy` instead. `progress`
-    gets the name of each file before the copy."""
+    """Copy the scripts board/*.py and a network file (by default, the network file of this package) into a folder of
+    the camera. The network file gets the name blazeposer.tflite. If the camera has an SD card, the caller must set
+    `folder` to "/sdcard". The function overwrites files without asking, so users should run `blazeposer deploy`
+    instead. `progress` gets the name of each file before the copy."""
     sources = {path.name: path for path in sorted(board_dir().glob("*.py"))}
     for name, source in (sources | {"blazeposer.tflite": model or default_model()}).items():
         progress(name)

@@ -41,8 +41,8 @@ def _named(usb_id: tuple[int, int]) -> str:
 
 
 def find(device: str | None = None) -> Port:
-    """Return the port `device`, or by default the port of the only camera. Raises PortError if `device` is
-    None and no camera or several cameras are connected."""
+    """Return the port `device`. If `device` is None, return the port of the only connected camera. Raises PortError if
+    `device` is None and no camera or several cameras are connected."""
     found = cameras()
     if device:
         return next((port for port in found if port.device == device), Port(device))

@@ -14,8 +14,9 @@ from blazeposer.core.boards import Board
 from blazeposer.core.errors import BlazePoserError
 
 PADDING = b"\x01"
-"""First byte of a record (a part of a ROMFS image) that a camera skips when it reads the image. The first byte of a
-file's record is 5. A change from 5 to 1 sets a single bit to 0, which flash can do without an erase."""
+"""First byte of a padding record. A record is a part of a ROMFS image, and a camera skips padding records when it reads
+the image. The first byte of a file's record is 5. A change from 5 to 1 sets a single bit to 0, which flash can do
+without an erase."""
 ALIGNED = ("tflite", "lite", "onnx", "bin")
 """Suffixes of the files that a camera uses without a copy in RAM (boards.json of openmv-ota)."""
 
@@ -48,8 +49,8 @@ def pack(files: Mapping[str, bytes], align: int) -> bytes:
 
 def read(image: bytes) -> dict[str, RomFile]:
     """Return the files of a ROMFS image, or of a partition that begins with a ROMFS image. If two files have the same
-    path, the first file counts, as on a camera. Raises ValueError if the image is missing or damaged, or if a path is
-    not safe."""
+    path, only the first one is returned, because a camera uses only the first one. Raises ValueError if the image is
+    missing or damaged, or if a path is not safe."""
     files: dict[str, RomFile] = {}
     for path, entry in VfsRomReader(image).walk():
         if not entry.is_dir:
