@@ -119,7 +119,8 @@ class Times:
 def measure(
     systems: Sequence[Peer], pictures: Sequence[Image], rounds: int, advance: Callable[[], None] = lambda: None
 ) -> Times:
-    """Measure the times of all systems on all images, `rounds` times. `advance` is called after each measured image."""
+    """Measure how long each system takes for each image. Each image is measured `rounds` times. `advance` is called
+    after each measured image."""
     for system in systems:
         for number in range(WARM_UP):
             system(pictures[number % len(pictures)])

@@ -54,15 +54,15 @@ class Figures:
     precision: tuple[float | None, ...]
     """Average precision for each size in SIZES, or None if no face is large enough."""
     keypoints: tuple[float, ...]
-    """Mean distance of each keypoint of LANDMARKS from its label, in pixels of the network's input. Only faces that all
-    networks found count."""
+    """Mean distance of each keypoint of LANDMARKS from its label, in pixels of the network's input. The mean is over
+    the faces that all networks found."""
     alarms: int
-    """Number of false positives in photos of places, which show no face. The score threshold is the default."""
+    """Number of false positives at the default score threshold, in photos of places. These photos show no face."""
     threshold: float
     """Highest score threshold (a multiple of STEP) at which the network finds at least as many labelled faces as the
-    original BlazeFace. For BlazeFace, the default score threshold is used."""
+    original BlazeFace finds at the default score threshold."""
     alarms_there: int
-    """Number of false positives in the same photos, at the score threshold `threshold`."""
+    """Number of false positives in the photos of places, at the score threshold `threshold`."""
     on_places: float
     """Fraction of the photos of places in which the network finds a face."""
     on_hands: float
@@ -104,14 +104,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Precision:
-    """The average precision of each network on WIDER FACE, for the sizes in SIZES and for the size 0, with which all
-    faces count."""
+    """The average precision of each network on WIDER FACE, for the sizes in SIZES and for the size 0, which includes
+    all faces."""
 
     images: int
     faces: dict[int, int]
-    """Number of labelled faces of at least each size. Faces with ignored boxes (see `wider.py`) do not count."""
+    """For each size, the number of labelled faces that have at least this size. Faces with ignored boxes (see
+    `wider.py`) do not count."""
     average_precision: dict[str, dict[int, float | None]]
-    """Average precision from 0 to 1 for each network and size, or None if there are no faces of this size."""
+    """Average precision from 0 to 1 for each network and size, or None if no face is large enough."""
 
     def rows(self) -> list[list[str]]:
         """Return the rows of a table, which has one row for each size and one column for each network."""
@@ -208,8 +209,8 @@ def share(detections: Sequence[Floats]) -> float:
 
 
 def equal_recall(outputs: Sequence[Outputs], labels: Sequence[Floats], wanted: int) -> float:
-    """Return the highest score threshold (a multiple of STEP) at which at least `wanted` labelled faces are found, or
-    0."""
+    """Return the highest score threshold (a multiple of STEP) at which at least `wanted` labelled faces are found.
+    Return 0 if there is no such threshold."""
     for step in range(round(1 / STEP) - 1, 0, -1):
         threshold = step * STEP
         if sum(face is not None for face in answers(outputs, labels, threshold)) >= wanted:
@@ -226,7 +227,8 @@ def keypoint_distances(faces: Sequence[Face], landmarks: Floats) -> tuple[float,
 
 
 def agreement(first: Answers, second: Answers, rotations: Floats) -> Agreement:
-    """Compare two networks' faces for the same labels. `rotations` (n, 3, 3) are the labelled rotations."""
+    """Compare the faces that two networks found for the same labels. `rotations` (n, 3, 3) are the labelled
+    rotations."""
     both = [index for index, pair in enumerate(zip(first, second, strict=True)) if all(pair)]
     ours, theirs = ([face for index in both if (face := some[index])] for some in (first, second))
     truth = rotations[both]

@@ -22,7 +22,8 @@ GAMMA = 2.2
 MASK = (176, 205, 222)
 """Colour of a surgical mask."""
 MASK_TOP = 0.3
-"""Height of the mask's upper edge. The tip of the nose has the height 0, and the root of the nose the height 0.6."""
+"""Height of the mask's upper edge. The tip of the nose has the height 0, and the root of the nose has the height
+0.6."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,8 @@ def _largest(scene: Scene) -> Floats:
 
 def _moved(scene: Scene, linear: Floats, middle: Floats | float = SIDE / 2) -> Scene:
     """Transform the image with the matrix `linear` (2, 2), and shift the middle of the largest face to `middle`. Pixels
-    outside the original image get its mean colour. A face is treated as the ellipse that fits into its box."""
+    outside the original image get its mean colour. The new box of a face encloses the transformed ellipse that fits
+    into its old box."""
     box = _largest(scene)
     shift = middle - linear @ (box[:2] + box[2:]) / 2
     plain = scene.picture.mean((0, 1)).tolist()

@@ -24,8 +24,8 @@ YAW_RANGES = ((0, 30), (30, 60), (60, 99))
 MOST_FACES = 32
 """Largest number of detections that are considered in one image."""
 SLOPE_RANGE = 60
-"""Limit of |yaw| in degrees. Only faces below this limit count for `Scores.pitch_slope`. At larger yaw, pitch and roll
-are hard to separate."""
+"""Limit of |yaw| in degrees. Only faces below this limit count for `Scores.pitch_slope`. If |yaw| is larger, it is hard
+to separate pitch from roll."""
 
 
 class Reliability(NamedTuple):
@@ -241,11 +241,11 @@ class ImageResult:
     """Flags (n,) of ignored labels. It makes no difference whether a network finds an ignored label."""
 
     def judged(self, least: float) -> tuple[list[tuple[float, bool]], int]:
-        """Return a list and the number of labels that count. The list contains, for each detection, its score and True
-        if the detection is correct. A label counts if it is not ignored and its box covers at least `least` x `least`
-        pixels of the network's input. By the rule of PASCAL VOC, each detection belongs to the label that it overlaps
-        most, and only the detection with the highest score is correct for a label. A detection whose matching label
-        does not count is left out."""
+        """Return a list, and the number of labels that count. For each detection, the list contains the score and a
+        flag. The flag is True if the detection is correct. A label counts if it is not ignored and its box covers at
+        least `least` x `least` pixels of the network's input. By the rule of PASCAL VOC, each detection belongs to the
+        label that it overlaps most, and only the detection with the highest score is correct for a label. A detection
+        whose matching label does not count is left out."""
         sides = np.sqrt(np.prod(np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0), axis=1)) * INPUT_SIZE
         counts = ~self.ignored & (sides >= least)
         labels = np.array([_middle_size(box) for box in self.boxes]).reshape(-1, 4)

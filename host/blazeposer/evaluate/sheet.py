@@ -1,6 +1,6 @@
 """Measure how well a network works on disturbed images. The sheet of a network is a table with one row (called a bin)
 for each level of each condition in `disturb.py`. The true error of a face is the angle between the predicted and the
-labelled rotation. Only found faces count. A bin is correct if the mean expected error is near the mean true error."""
+labelled rotation. A bin is correct if the mean expected error of the found faces is near their mean true error."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from blazeposer.evaluate.report import Table, shown
 MARGIN = 0.25
 """Largest allowed difference between the expected error and the true error, as a fraction of the true error."""
 FEWEST = 20
-"""Smallest number of found faces with which a bin counts as correct or not correct."""
+"""Smallest number of found faces in a bin that is judged. If a bin has fewer found faces, its verdict is "few"."""
 PLAIN = "as it is"
 TRUE, STATED = "#0072b2", "#d55e00"
 """Colours of the true error and the expected error, from the palette of Okabe and Ito."""
@@ -48,7 +48,8 @@ class Bin(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """Answer to the question whether the mean expected error is close to the mean true error."""
+        """Text "yes" if the bin is correct, "NO" if it is not correct, or "few" if fewer than FEWEST faces were
+        found."""
         if self.scores.found.sum() < FEWEST:
             return "few"
         return "yes" if is_true(self.scores.mean_expected, self.scores.mean_geodesic) else "NO"

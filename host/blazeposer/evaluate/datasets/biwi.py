@@ -6,14 +6,14 @@ the head in millimetres. Both are in the axes of the depth camera: x points to t
 away from the camera. In BlazePoser's convention, the rotation is F R F, with F = diag(1, -1, -1).
 
 The angles are exactly the angles of FSA-Net's script `TYY_create_db_biwi.py`: yaw = asin(R[0,2]), pitch = atan2(R[1,2],
-R[2,2]), roll = -atan2(R[0,1], R[0,0]). 6DRepNet and others use the data that this script wrote. Hopenet
-(deep-head-pose) uses the same signs, but another order of the angles, so its pitch and roll differ if two angles are
-large. The directions of the colour camera and the depth camera differ by about one degree, which all these projects
-ignore.
+R[2,2]), roll = -atan2(R[0,1], R[0,0]). Other projects, for example 6DRepNet, use the data that this script wrote.
+Hopenet (deep-head-pose) uses the same signs, but another order of the angles, so its pitch and roll differ if two
+angles are large. The directions of the colour camera and the depth camera differ by about one degree, which all these
+projects ignore.
 
-BIWI has no box labels. The head's centre is projected into the colour image with `rgb.cal`. The detected face whose
-centre is nearest to the projected centre can match the label. This face matches the label if the distance between the
-two centres is at most HEAD_RADIUS, projected into the image.
+BIWI has no box labels. The head's centre is projected into the colour image with `rgb.cal`. Only the detected face
+whose centre is nearest to the projected centre can match the label. This face matches the label if the distance
+between the two centres is at most HEAD_RADIUS, projected into the image.
 """
 
 from collections.abc import Sequence
@@ -34,12 +34,12 @@ TEST_SEQUENCES = ("03", "06", "09", "12", "15", "16", "20", "24")
 the sequences at random without a fixed seed (`randFlag` in FSA-Net's `TYY_create_db_biwi_70_30.py`), and did not
 publish the lists of test sequences. Here every third sequence is for testing, but the sequences 16 and 20 replace 18
 and 21. In this way, no person is in a sequence for training and also in a sequence for testing. According to the table
-of the Hugging Face reader `biwi_kinect_head_pose`, the same person is in sequences 02 and 21, in 03 and 15, in 05 and
-18, and in 07 and 22. Errors with other splits are only roughly comparable."""
+of the Hugging Face reader `biwi_kinect_head_pose`, four people are in two sequences each: 02 and 21; 03 and 15; 05 and
+18; 07 and 22. Errors with other splits are only roughly comparable."""
 
 HEAD_RADIUS = 120.0
 """Half the height of a head in millimetres. The distance from the centre of a face to the centre of its head is always
-smaller."""
+smaller than this radius."""
 
 RULE = Rule(f"middle nearest to the projected centre of the head, at most {HEAD_RADIUS:.0f} mm from it", nearest)
 

@@ -1,11 +1,11 @@
 """Read AFLW2000-3D and 300W-LP (Zhu et al., "Face Alignment Across Large Poses: A 3D Solution", CVPR 2016), two data
 sets with one MATLAB file for each image.
 
-AFLW2000-3D has 2,000 images. For 1,969 of them, no angle is beyond 99 degrees. 300W-LP has 122,450 images. The array
-`Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of `blazeposer.core.rotation`. Two
-different sets of angles can describe the same rotation. If |yaw| is beyond 90 degrees, the MATLAB files contain the set
-of angles with the smaller pitch and roll. The box of a face is the smallest box around its 68 landmarks (array
-`pt3d_68` or `pt2d`).
+AFLW2000-3D has 2,000 images. For 1,969 of them, no angle is beyond 99 degrees. The data set 300W-LP has 122,450 images.
+The array `Pose_Para` (1, 7) begins with pitch, yaw and roll in radians, in the convention of
+`blazeposer.core.rotation`. Two different sets of angles can describe the same rotation. If |yaw| is beyond 90 degrees,
+the MATLAB files contain the set of angles with the smaller pitch and roll. The box of a face is the smallest box around
+its 68 landmarks (array `pt3d_68` or `pt2d`).
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def read_aflw2000(folder: Path) -> Dataset:
 
 
 def read_300w_lp(folder: Path) -> Dataset:
-    """Return every labelled face of the folders of 300W-LP that exist."""
+    """Return every labelled face in the existing folders of 300W-LP."""
     folder = subfolder(folder, "300W_LP")
     expected = f"NAME.jpg and NAME.mat in the folders {', '.join(PARTS)}"
     return _read("300w-lp", folder, [folder / part for part in PARTS], "*", "pt2d", expected)

@@ -146,8 +146,8 @@ def read_backgrounds(folder: Path, name: str = "faceless", *, test: bool = False
 
 
 def read_scenes(folder: Path, names: tuple[str, ...]) -> list[Image]:
-    """Return the training photos of the pools in SCENE_POOLS that are also in `names`. Some faces in them have no
-    label."""
+    """Return the training photos of each pool in SCENE_POOLS whose name is also in `names`. Some faces in these photos
+    have no label."""
     photos = []
     for name in SCENE_POOLS:
         if name not in names:

@@ -39,7 +39,8 @@ BIWI_DEV = "biwi_dev"
 SIDE = 240
 """Side of an image of `val`, in pixels."""
 SIZE = 0.38
-"""Longer side of the face's box in an image of `val`, as a fraction of the image's side, as in AFLW2000."""
+"""Longer side of the face's box in an image of `val`, as a fraction of the image's side. The fraction is about the
+same in AFLW2000."""
 RIM = 0.25
 """Width of the padding on each side of a crop of `biwi_dev`, as a fraction of the crop's longer side."""
 

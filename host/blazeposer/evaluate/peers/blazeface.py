@@ -1,8 +1,8 @@
 """Run an INT8 file of BlazeFace, and compute a head's rotation from its six keypoints. A camera could do the same.
 
-`blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0) with all channels, quantized in the same way
-as BlazePoser. The value ranges were measured on 300 training images. The file was written by `python -m
-blazeposer_training.int8.blazeface` of commit 9134d69.
+`blazeface_int8.tflite` is MediaPipe's short-range BlazeFace (Apache-2.0), quantized in the same way as BlazePoser. This
+network has all channels of the original BlazeFace, unlike BlazePoser's network. The value ranges were measured on 300
+training images. The file was written by `python -m blazeposer_training.int8.blazeface` of commit 9134d69.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,8 +32,8 @@ FACE_POINTS = {
     "right_ear": (-7.664, 0.673, -2.436),
     "left_ear": (7.664, 0.673, -2.436),
 }
-"""Positions of a face's points in centimetres. x points to the right of the image, y points up, and z points out of the
-face. The positions come from MediaPipe's canonical face (Apache-2.0,
+"""Positions of a face's points in centimetres. The x axis points to the right of the image, the y axis points up, and
+the z axis points out of the face. The positions come from MediaPipe's canonical face (Apache-2.0,
 mediapipe/modules/face_geometry/data/canonical_face_model.obj). An eye is in the middle between the vertices 33 and 133,
 the tip of the nose is vertex 4, the mouth is in the middle between the vertices 13 and 14, and the point in front of
 the ear is vertex 234. The points of the other side are mirror images. On the `train` split of the training data, the
@@ -51,7 +51,8 @@ _NO_POSE = [np.zeros(output.shape, np.float32) for output in OUTPUTS[DETECTION:]
 
 
 def without_pose(outputs: Outputs) -> Outputs:
-    """Return the outputs of a network without a pose, followed by zeros for the missing rotations and errors."""
+    """Return the outputs of a network that computes no poses, followed by zeros for the missing rotations and
+    errors."""
     return [*outputs, *_NO_POSE]
 
 

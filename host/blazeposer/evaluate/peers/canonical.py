@@ -6,7 +6,7 @@ mesh best (Kabsch, "A solution for the best rotation to relate two sets of vecto
 split of the training data.
 
 - `points` is the symmetric mean face mesh of faces that have reliable labels and no angle beyond 25 degrees. Before the
-  mean, the labelled rotation of each face was removed from its mesh.
+  mean was computed, the labelled rotation of each face was removed from its mesh.
 - `landmarks` contains, for each iBUG landmark, the index of the mesh point with the smallest mean distance to the
   landmark. The mean is over faces that have reliable labels and no angle beyond 60 degrees. On the jaw, the mesh points
   are only approximate, because the jaw's landmarks have no fixed position on a face.
@@ -30,7 +30,8 @@ NOSE_TIP = 4
 @dataclass(frozen=True)
 class Canonical:
     points: Floats
-    """Points (468, 3). x points right, y up, and z to the viewer. The mean square distance to their middle is 1."""
+    """Points (468, 3). The x axis points to the right, the y axis points up, and the z axis points to the viewer. The
+    mean square distance of the points to their middle is 1."""
     landmarks: NDArray[np.int64]
     """Indices (68,) of mesh points."""
     yaw_gain: float

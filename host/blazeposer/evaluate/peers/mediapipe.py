@@ -95,8 +95,9 @@ class FaceMesh:
 
     def look(self, photo: Image, crop: Crop, *, fine: bool = False) -> tuple[Floats, float]:
         """Return the mesh of a face and the probability that the crop shows a face. The mesh (468, 3) is in pixels of
-        the photo. x points to the right, y points DOWN, and z points towards the viewer. The mesh of a mirrored crop is
-        mirrored back. The option `fine` avoids aliasing in the crops of large faces, but takes more time."""
+        the photo. The x axis points to the right, the y axis points DOWN, and the z axis points towards the viewer. If
+        `crop.mirrored` is True, the network gets the mirrored image of the crop, and the mesh is mirrored back. The
+        option `fine` avoids aliasing in the crops of large faces, but takes more time."""
         finer = max(1, round(crop.side / MESH_SIDE)) if fine else 1
         width = MESH_SIDE * finer
         view = cv2.getRotationMatrix2D(crop.middle, crop.tilt, width / crop.side)

@@ -175,7 +175,7 @@ def check(golden: Golden, network: Network, layers: Layers) -> Section:
 
 
 def _are_same(faces: list[dict[str, Any]], stored: list[dict[str, Any]]) -> bool:
-    """Return True if the values of the faces in two lists are equal, apart from the last digit."""
+    """Return True if no value of the faces differs by more than FACE_TOLERANCE between the two lists."""
     if len(faces) != len(stored):
         return False
     numbers = [[np.ravel(face[key]) for face in many for key in face] for many in (faces, stored)]

@@ -72,9 +72,9 @@ class Pair:
 
 
 COARSE_PIXELS, COARSE_DEGREES = (1.5, 4.0, np.inf), (3.0, 8.0, np.inf)
-"""Tolerances for stages that round differently, in the order of `Limits`. They are three times the differences of the
-shipped network on the shipped images. Faces near the threshold or in profile may differ more, so the worst difference
-is shown but not checked."""
+"""Tolerances for stages that round differently, in the order of `Limits`. They are three times the differences that
+were measured between stages of the shipped network on the shipped images. Faces near the threshold or in profile may
+differ more, so the worst difference is shown but not checked."""
 PAIRS = (
     Pair("torch", "float", Limits(
         "Both use the same float32 weights. Only the order of additions differs.",
@@ -162,8 +162,8 @@ def _at(connected: Callable[[], AbstractContextManager[Camera]]) -> See:
 
 def companion(model: Path, suffix: str) -> Path:
     """Return the path with the INT8 file's name and the suffix `suffix`. If there is no file with this path, but the
-    INT8 file was trained and quantized like the shipped network, return the path of the shipped network's file with
-    this suffix. Raises NotRun."""
+    manifests of the INT8 file and of the shipped network describe the same training and quantization, return the path
+    of the shipped network's file with this suffix. Raises NotRun."""
     if (path := model.with_name(model.stem + suffix)).exists():
         return path
     try:
