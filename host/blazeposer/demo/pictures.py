@@ -22,7 +22,7 @@ PALE: Color = (214, 217, 224)
 KNOWN: Color = (150, 155, 166)
 LIMITS = (YAW, PITCH, ROLL)
 POSES = ((YAW, 0, 0), (-YAW, 0, 0), (0, PITCH, 0), (0, -PITCH, 0), (0, 0, ROLL), (-YAW, -PITCH / 2, -ROLL / 2))
-"""Poses that the demo's image shows. For each pose, the image shows the frame with the nearest pose."""
+"""Poses for the demo's image. For each pose, the image shows the frame with the nearest pose."""
 LANE = 96
 NOTE = 240
 """`LANE` is the height of a row of the plot, and `NOTE` is the width of the notes beside the row. Both are in
@@ -57,8 +57,8 @@ def chosen(frames: Sequence[DemoFrame], found: Found) -> list[int]:
 def angle_plot(
     frames: Sequence[DemoFrame], found: Found, width: int, results: Mapping[str, PoseAgreement] | None = None
 ) -> Image:
-    """Return a plot of true angles (grey) and streamed angles (coloured), with their agreement `results` beside the
-    plot."""
+    """Return a plot of true angles (grey) and streamed angles (coloured). If `results` is given, notes beside
+    the plot show the correlations and mean differences in `results`."""
     plot = np.full((3 * LANE, width, 3), PAPER, np.uint8)
     left, right = 74, width - (NOTE if results else 10)
     pairs = {number: match(frames[number], faces) for number, faces in found.items()}

@@ -38,10 +38,10 @@ class Detector:
     faces. If `fast` is true, the network runs only once, on the whole image, which is padded to a square. If `input` is
     "camera", the network runs only once, on the centred square of the image, in the lower image quality of a camera.
     `model` is a tflite file, by default the INT8 file of the package. The runtime `xnnpack` is fast, and the runtime
-    `reference` gives the same results as a camera. Faces with a score below `threshold` are left out. If `max_faces` is
-    None, one run of the network finds at most 4 faces, and the search for small faces has no limit. If `careful` is
-    true, the detector returns the mean of the results for the image and its mirror image. The mean is more exact, but
-    takes twice the time.
+    `reference` gives the same results as a camera. Faces with a score below `threshold` are left out. `max_faces` is
+    the largest number of returned faces. If `max_faces` is None, one run of the network finds at most 4 faces, and a
+    search for small faces can return any number of faces. If `careful` is true, the detector returns the mean of the
+    results for the image and its mirror image. The mean is more exact, but takes twice the time.
     """
 
     def __init__(

@@ -44,8 +44,8 @@ def mirrored(face: Face, width: float) -> Face:
 
 def mean_faces(first: Sequence[Face], second: Sequence[Face]) -> list[Face]:
     """Join the faces from two runs of the network, and return the faces with the highest score first. A face of the
-    first run and an overlapping face of the second run become one mean face, beginning with the pair that overlaps
-    most. The score of a face that was found in only one run is halved."""
+    first run and an overlapping face of the second run become one mean face. The pair with the largest overlap is
+    joined first. The score of a face that was found in only one run is halved."""
     table = np.array([overlaps(box, centred_boxes(second)) for box in centred_boxes(first)])
     left, right, faces = set(range(len(first))), set(range(len(second))), []
     while table.size and table.max() > SAME:

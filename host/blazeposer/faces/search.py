@@ -26,7 +26,8 @@ SEEN = 1 / 8
 SMALLEST = 24
 """Size in pixels of the smallest face for which a search looks. Smaller faces have too few pixels."""
 SHARE = 1 / 45
-"""Size of the smallest face in a search, as a fraction of the image's shorter side."""
+"""Size of the smallest face in a search, as a fraction of the image's shorter side. If this size is below `SMALLEST`
+pixels, the search uses `SMALLEST`."""
 STEP = 2.2
 """Largest ratio between one size of tiles and the next smaller size."""
 OVERLAP = 0.35
@@ -88,8 +89,8 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _around(face: Face, width: int, height: int) -> Region:
-    """Return a square around a face, with the margin of `Gaze` (board/tracking.py) and as far as possible inside the
-    image."""
+    """Return a square around a face. The square has the margin that `Gaze` (board/tracking.py) uses, and is inside the
+    image as far as possible."""
     x, y, w, h = face.box
     side = max(1, round((1 + 2 * board_module("tracking").MARGIN) * max(w, h)))
     corner = []

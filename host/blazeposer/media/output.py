@@ -110,9 +110,9 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
 
 
 class Annotated:
-    """A writer of a command's annotated images and videos. The caller's `stack` closes the videos. The path `output`
-    means a file if it has a suffix and is not the path of an existing folder. Raises InputError if `output` would
-    overwrite an input, or if `output` is a file and the sources need several files."""
+    """A writer of a command's annotated images and videos. The caller's `stack` (an `ExitStack`) closes the video
+    files. The path `output` means a file if it has a suffix and is not the path of an existing folder. Raises
+    InputError if `output` would overwrite an input, or if `output` is a file and the sources need several files."""
 
     def __init__(self, output: Path, sources: Sequence[Source], stack: ExitStack) -> None:
         self.wrote: list[Path] = []

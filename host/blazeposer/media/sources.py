@@ -30,8 +30,9 @@ VIDEO_SUFFIXES = frozenset(
 )
 STREAM = re.compile(r"(rtsps?|rtmp|https?|udp|tcp)://", re.IGNORECASE)
 CUT_OFF = 0.95
-"""Fraction of the frames that a video's header states. A video with fewer readable frames counts as incomplete. The
-fraction is below 1 because some headers contain only an estimate."""
+"""Smallest number of readable frames in a complete video, as a fraction of the number that the video's header states. A
+video with fewer readable frames counts as incomplete. The fraction is below 1 because some headers contain only an
+estimate."""
 
 _DEFAULT_FPS = 25.0  # frames per second of a video or webcam that does not state its own rate
 
@@ -184,8 +185,8 @@ def _camera(address: int | str, name: str, path: Path, failure: str) -> Source:
 def _captured(
     capture: cv2.VideoCapture, name: str, failure: str, total: int | None = None, quiet: bool = True
 ) -> Iterator[Frame]:
-    """Return the frames of an open video or camera. The first frame is read now, so that a failure is reported
-    immediately."""
+    """Return the frames of an open video or camera. The function reads the first frame before it returns, so that
+    a failure is reported immediately."""
     image = _read(capture, quiet=True)
     if image is None:
         capture.release()

@@ -12,7 +12,7 @@ from blazeposer.core.prepare import Image
 from blazeposer.core.rotation import Floats, rotation_from_angles
 
 FACE_POINTS = 468
-"""Number of points of MediaPipe's face mesh, which are the first points of the portrait's mesh. The other points are on
+"""Number of points of MediaPipe's face mesh. These points come first in the portrait's mesh. The other points are on
 the hair, the ears and the back of the head."""
 HEAD_MIDDLE = np.array([226.0, 108.0])
 """Middle of the head in the portrait, in pixels."""

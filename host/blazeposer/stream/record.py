@@ -221,8 +221,8 @@ class Reader:
             self._last = None
 
     def feed(self, data: bytes) -> list[Record]:
-        """Read `data`, the next bytes from the camera. Return the new records that end in `data`, in the order of
-        arrival."""
+        """Read `data`, the next bytes from the camera. Return the new records whose lines end in `data`, in the order
+        of arrival."""
         *lines, pending = (self._pending + data).split(b"\n")
         self._pending = pending[-_LONGEST:]  # a longer line is noise, or a line whose end was lost
         records = [self._line(line.decode("latin-1")) for line in lines]
@@ -319,7 +319,8 @@ def read_records(port: str, silence: float = SILENCE) -> Generator[Record, None,
 
 
 def silent(port: str, said: str) -> str:
-    """Return one line that says why a camera sends no records, and what the user can do. `said` is `Reader.said`."""
+    """Return one line that says why a camera sends no records, and what the user can do. `said` is the camera's
+    last line that was not a record (see `Reader.said`), or ""."""
     if said:
         return f"{port} sends no records: reset the camera; its last line was: {said}"
     return f"{port} sends nothing: run `blazeposer deploy`, or reset the camera if it has main.py"

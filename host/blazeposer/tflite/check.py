@@ -68,8 +68,8 @@ class Verdict:
 
     @property
     def loads(self) -> bool:
-        """Return the prediction whether the board loads the model. If the arena's size is not known, the prediction
-        True may be wrong, because the model may need too much memory."""
+        """Return True if the board is expected to load the model. If the arena's size is not known, the value True may
+        be wrong, because the model may need too much memory."""
         return not self.reason
 
     @property

@@ -25,7 +25,8 @@ from blazeposer.tflite.arena import Arena
 from blazeposer.tflite.graph import Graph, Operator
 
 Kernels = Literal["2024", "2026"]
-"""Year of CMSIS-NN. Firmware 5.0.0 contains CMSIS-NN of 2024. A later firmware may contain CMSIS-NN of 2026."""
+"""Version of CMSIS-NN, given by its year. Firmware 5.0.0 contains CMSIS-NN of 2024. A later firmware may
+contain CMSIS-NN of 2026."""
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 
@@ -53,8 +54,8 @@ class Rate:
     mac: float = 0.0
     """Instructions for each multiply-accumulate."""
     copied: float = 0.0
-    """Instructions that copy the window's inputs before the multiplication, for each element of the window at each
-    position."""
+    """Instructions for each element of the window at each position of the window. These instructions copy the window's
+    inputs before the multiplication."""
 
 
 _RATES = {
@@ -77,14 +78,15 @@ KERNELS: dict[Kernels, dict[str, Rate]] = {
 
 SCALING = 41
 """Number of instructions with which the firmware scales and converts the image, for each input value of the network.
-2.0 M instructions were counted for 128x128 RGB pixels from a window of 240x240 pixels."""
+For 128x128 RGB pixels from a window of 240x240 pixels, 2.0 million instructions were counted."""
 DECODING = 4.0e6
-"""Counted instructions of `board/blazeposer.py` in MicroPython for an image with one face. Three faces need 4.45 M."""
+"""Number of instructions that were counted for `board/blazeposer.py` in MicroPython, for an image with one face. Three
+faces need 4.45 million instructions."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """The speed of a camera's core if the arena is in one kind of memory."""
+    """The speed of a camera's core when the arena is in a certain kind of memory."""
 
     cycles: float
     """Average number of cycles for an instruction."""

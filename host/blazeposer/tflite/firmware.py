@@ -22,9 +22,9 @@ CUSTOM_OPERATIONS = frozenset(
     SignalRfft SignalStacker SignalWindow
     """.split()  # noqa: SIM905
 )
-"""TFLite Micro's operations for sound, as its `MicroMutableOpResolver` registers them."""
+"""Names under which TFLite Micro's `MicroMutableOpResolver` registers the operations for sound."""
 ETHOS_U = "ethos-u"
-"""Custom operation of a file that is compiled for an Ethos-U. Only the AE3's firmware registers it."""
+"""Custom operation of a file that is compiled for an Ethos-U. Only the AE3's firmware registers this operation."""
 
 TYPES = ("int8", "uint8", "int16", "uint16", "float32")
 """Types that inputs and outputs may have (`ml_backend_valid_dataype`)."""

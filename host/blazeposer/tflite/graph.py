@@ -63,7 +63,8 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """`inputs` and `outputs` contain indices of tensors. Optional tensors that are absent in the file have no index."""
+    """`inputs` and `outputs` contain indices of tensors. If the file leaves out an optional tensor, `inputs` and
+    `outputs` contain no index for this tensor."""
 
     name: str
     """Name from the tflite schema, or a custom operator's name from the file."""

@@ -58,7 +58,8 @@ def describe(
     weight_scales: Mapping[str, list[float]],
     **facts: Any,
 ) -> Manifest:
-    """Return the manifest of a new tflite file. `facts` are the fields that cannot be computed here."""
+    """Return the manifest of a new tflite file. `facts` are the fields of the manifest that this function cannot
+    compute."""
     data = model.read_bytes()
     return Manifest(
         file=model.name,

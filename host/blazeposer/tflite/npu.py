@@ -94,7 +94,8 @@ def _neural_art(board: Board, model_path: Path, stedgeai_file: Path | None) -> b
 
 
 def _interface(graph: Graph) -> list[list[tuple[object, ...]]]:
-    """Return the shape, type, scale and zero point of each input and output. A camera script can read these values."""
+    """Return the shape, type, scale and zero point of each input and output. A compiled file must have the same
+    values as the original file, because a camera's script can read these values."""
     return [
         [(tensor.shape, tensor.dtype, tensor.scale, tensor.zero_point) for tensor in tensors]
         for tensors in (graph.input_tensors, graph.output_tensors)

@@ -21,8 +21,8 @@ Floats = NDArray[np.float64]
 EYE_CORNERS = (33, 263)
 """Mesh points at the outer corners of the person's right and left eye."""
 LOOKS = ((0.06, -0.06, 1.1, False), (-0.06, 0.06, 1.1, True), (-0.06, -0.06, 0.9, False), (0.06, 0.06, 0.9, True))
-"""Settings of each crop: shift to the right, shift down, factor for the side, and True if the crop is mirrored. The
-shifts are fractions of the side before the multiplication by the factor."""
+"""Settings of each crop: shift to the right, shift down, factor for the side, and True if the crop is mirrored. Each
+shift is a fraction of the crop's side before the factor is applied."""
 MOST_FACES = 32
 
 
@@ -41,8 +41,8 @@ class Labelled:
 
 def meshes(networks: FaceMesh, photo: Image, face: Face) -> Floats | None:
     """Return the face meshes (4, 468, 3) of the four crops in pixels: x points right, y points DOWN, and z points
-    towards the viewer. The mesh of a mirrored crop has its left and right points exchanged. Return None if the face
-    mesh network finds no face in one of the crops."""
+    towards the viewer. In the mesh of a mirrored crop, the left and right points are exchanged. Return None if the
+    face mesh network finds no face in one of the crops."""
     points, _ = networks.look(photo, Crop.of(face), fine=True)
     # As in MediaPipe's tracking, the mesh gives a better box than BlazeFace.
     low, high = points[:, :2].min(0), points[:, :2].max(0)
