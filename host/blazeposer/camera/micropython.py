@@ -32,8 +32,9 @@ def check_platform() -> None:
 class MicroPython:
     """A process of MicroPython, which runs from one reset of the camera to the next reset.
 
-    The socket `console` carries the input and output of the REPL. At a pseudo-terminal, MicroPython's unix build would
-    delete waiting input whenever a script starts or ends (version 1.28, ports/unix/unix_mphal.c: TCSAFLUSH).
+    The socket `console` carries the input and output of the REPL. If `console` were a pseudo-terminal, MicroPython's
+    unix build would delete waiting input whenever a script starts or ends (version 1.28, ports/unix/unix_mphal.c:
+    TCSAFLUSH).
     """
 
     def __init__(self, hardware: Hardware, *, hard: bool) -> None:
@@ -73,8 +74,9 @@ class MicroPython:
         return self.hardware.ready.is_set() and not unread and asleep and not self.is_running()
 
     def interrupt(self) -> bool:
-        """Send Ctrl-C to the running script, and return whether a script was running. The process is paused during the
-        check. Without the pause, the script could end just before Ctrl-C arrives. Ctrl-C would then end the REPL."""
+        """Send Ctrl-C to the running script, and return whether a script was running. The process is paused while the
+        method checks whether a script runs. Without the pause, the script could end between the check and the Ctrl-C.
+        Ctrl-C would then end the REPL."""
         self._process.send_signal(signal.SIGSTOP)
         try:
             while self._status().get("State", "T")[0] in "RSD":

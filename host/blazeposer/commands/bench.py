@@ -18,7 +18,7 @@ from blazeposer.media.sources import open_source
 from blazeposer.scene.sequence import frames
 
 DEMO_STEP = 4
-"""Step between two measured images of the demo's single head."""
+"""Of the demo images with a single head, the command uses only every `DEMO_STEP`-th image."""
 MOST_PICTURES = 100
 
 

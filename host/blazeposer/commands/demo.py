@@ -18,7 +18,7 @@ from blazeposer.media.output import VideoWriter, make_folder, write_image
 from blazeposer.scene.sequence import GESTURE_RATE, frames, gestures
 
 FAST = 3
-"""Step between two frames with --fast."""
+"""With --fast, the command uses only every `FAST`-th frame."""
 VIDEO_RATE = 10.0  # frames per second
 HONESTY = (
     "These parts are real: MicroPython, the scripts in board/, mpremote, and all output values of the network"

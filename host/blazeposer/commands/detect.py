@@ -29,7 +29,7 @@ from blazeposer.tflite.interpreter import RUNTIMES, Runtime
 Find = Callable[[Image, float], list[Face]]
 """Function that returns the faces of an image. Its second argument is the image's time in seconds."""
 MOST_NAMED = 5
-"""Largest number of files whose names a summary contains."""
+"""Largest number of file names in a summary."""
 
 
 # fmt: off
@@ -146,7 +146,8 @@ def _following(detector: Detector) -> Find:
 
 
 def _as_text(source: Source, record: Record, smallest: int) -> str:
-    """Return a line for each face. Without a face, the line says that no face has at least `smallest` pixels."""
+    """Return a line of text for each face. If there is no face, return a line which says that no face has a size of at
+    least `smallest` pixels."""
     name = record.source + (f" frame {record.seq}" if source.kind in ("video", "camera") else "")
     lines = [
         f"{name}: face at x {x:.0f} y {y:.0f} w {w:.0f} h {h:.0f}  score {face.score:.2f}  "

@@ -14,7 +14,8 @@ measured on a camera. The fields of `Board` that boards.json lacks have these so
   `MICROPY_HW_BDEV_SPIFLASH_SIZE_BYTES`.
 - `sd` comes from `MICROPY_HW_ENABLE_SDCARD` (STM32) or `MICROPY_USDHC1` (RT1062) in mpconfigboard.h. The AE3's
   mpconfigboard.h contains neither of the two. The Portenta's slot for an SD card is on its Vision Shield.
-- `core`, `mhz`, `npu` and `pyb` come from docs.openmv.io, `mhz` also from the comments on the PLL in board_config.h.
+- `core`, `mhz`, `npu` and `pyb` come from docs.openmv.io. The comments on the PLL in board_config.h are another source
+  of `mhz`.
 """
 
 import json
@@ -35,7 +36,7 @@ KB = 1024
 MB = 1024 * KB
 
 SCRIPT_BYTES = 34 * KB
-"""Number of bytes in one heap block that the model cannot use. `Board.arena` subtracts these bytes from the largest
+"""Number of bytes that the model cannot use in one heap block. `Board.arena` subtracts these bytes from the largest
 block, and `Board.memory_of` from the first block. The bytes hold MicroPython's own tables (1/43 of the block), TFLite
 Micro's operations, 512 bytes that the firmware adds to the model's working memory, and the modules that scripts import
 before the model loads."""
@@ -100,9 +101,8 @@ class Board:
 
     def memory_of(self, arena: int) -> Memory | None:
         """Return the kind of memory in which MicroPython would probably place an arena of `arena` bytes, or None if no
-        block has enough room. The estimate assumes that scripts take `SCRIPT_BYTES` of the first block before the model
-        loads. In each later block, MicroPython's tables take 1/43 of the block, and scripts take
-        `LATER_BLOCK_BYTES`."""
+        block has enough room. The estimate assumes that the arena cannot use `SCRIPT_BYTES` of the first block. In
+        each later block, MicroPython's tables take 1/43 of the block, and scripts take `LATER_BLOCK_BYTES`."""
         for number, block in enumerate(self.blocks):
             kept = SCRIPT_BYTES if number == 0 else block.size // 43 + LATER_BLOCK_BYTES
             if arena <= block.size - kept:

@@ -81,7 +81,8 @@ MAX_ARENA_BYTES = 235_520
 into the memory of every board (see `Board.arena`). A camera needs less memory, because its pointers have 32 bits."""
 
 SCORE_THRESHOLD = 0.5
-"""Smallest score of a detected face. The score of a face is the probability of the face's best anchor."""
+"""Smallest score of a detected face. The score of a face is the probability of the face's best anchor, which is
+the anchor with the highest probability."""
 OVERLAP_THRESHOLD = 0.3
 """Largest overlap (intersection over union) of two faces' boxes. If an anchor's box overlaps the best anchor's box by
 more, the two anchors belong to the same face and are averaged."""
@@ -105,7 +106,7 @@ def anchors() -> NDArray[np.float32]:
 
 
 def cell_of_anchor() -> NDArray[np.int64]:
-    """Return the number of each anchor's cell (896,). The cells of both feature maps are numbered from 0 to 319, in the
+    """Return the index of each anchor's cell (896,). The cells of both feature maps are numbered from 0 to 319, in the
     order of the rows in the network's rotation and error outputs."""
     first, second = GRIDS
     return np.concatenate(

@@ -83,8 +83,9 @@ def square_at(image: Image, x: int, y: int, side: int) -> Image:
 
 
 def clean_input(image: Image) -> Image:
-    """Return the network's input (128, 128, 3) in full quality, stretched to a square as in a camera. A large image is
-    scaled down by averaging its pixels, because the network works best on such images."""
+    """Return the network's input (128, 128, 3) in full quality. As on a camera, the image is stretched to a square. A
+    large image is scaled down by averaging its pixels, because the network works best on images that were scaled down
+    in this way."""
     shrinks = min(image.shape[:2]) >= INPUT_SIZE
     return _resize(image, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 

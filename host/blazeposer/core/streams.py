@@ -14,7 +14,7 @@ def prepare_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # `open` takes the lowest free number
+            os.open(os.devnull, os.O_RDWR)  # `open` takes the lowest free file descriptor
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w" if number else "r"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
