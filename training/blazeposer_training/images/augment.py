@@ -157,8 +157,8 @@ class Views:
     rim: NDArray[np.int64]
     """Content beyond the photo's edge. The values are BLACK, REPLICATED, REFLECTED and PHOTO."""
     smooth: Bools
-    """True if a photo is averaged before it is shrunk. False if a shrunk photo is sampled without averaging, as a
-    camera's bilinear scaling does."""
+    """True if neighbouring pixels of a photo are averaged before the photo is shrunk. False if the photo is shrunk
+    without averaging, as in a camera's bilinear scaling."""
     background: NDArray[np.int64]
     crop: Floats
     """Visible square of the background (N, 3): x, y and side, as fractions of the background's side."""
@@ -232,7 +232,7 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
 
 
 def _visible(bank: Bank, faces: NDArray[np.int64], margin: Floats) -> tuple[Floats, Floats]:
-    """Return the first and the last visible pixel (N, 2) of each photo, as x and y."""
+    """Return the top left and the bottom right pixel (N, 2) of the visible part of each photo, as x and y."""
     boxes, last = bank.boxes[faces], bank.sizes[faces] - 1
     around = (margin * (boxes[:, 2:] - boxes[:, :2]).max(axis=1))[:, None]
     return np.clip(boxes[:, :2] - around, 0, last), np.clip(boxes[:, 2:] + around, 0, last)

@@ -27,10 +27,10 @@ CUT = 3.0
 """Side of the square that is cut out of a large photo, as a multiple of the longer side of the face's box. Training
 images with a small or turned face also show the space around the face."""
 COLLAGES = 900
-"""Number of collages, which are images composed of several photos of faces. A third of all backgrounds are collages.
-The data sets alone have too few photos with several people to teach the network everything that BlazeFace detects."""
+"""Number of collages, which are images composed of several photos of faces. The data sets alone have too few photos
+with several people to teach the network everything that BlazeFace detects."""
 DRAWN = 64
-"""Number of backgrounds that are drawn if there are no photos without a face."""
+"""Number of drawn backgrounds, which take the place of photos without faces (see `read_bank`)."""
 COLLAGE_SIDES = (2, 3, 4)
 """Possible numbers of photos in a row of a collage. The faces of a collage have a size of 16 to 60 pixels in a training
 image. Most labelled faces are larger."""
@@ -76,7 +76,8 @@ def read_bank(
     report: Callable[[str], None] = lambda _: None,
     faceless: tuple[str, ...] = ("faceless",),
 ) -> Bank:
-    """Return the faces of the pools `names`, and backgrounds, in the memory of a device. `split` is "train" or "val".
+    """Return a bank with the faces of the pools `names` and with backgrounds, in the memory of `device`. `split` is
+    "train" or "val".
 
     `faceless` contains names of zip files with photos without faces, for the backgrounds. If `faceless` is empty, drawn
     rooms take the place of these photos. For the split "train", the backgrounds also include photos with several

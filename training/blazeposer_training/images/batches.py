@@ -64,8 +64,8 @@ class Batch:
     - `silent` (N, 4) contains boxes in which the network learns not to find a face, even if BlazeFace finds a face
       there. For an upside-down face, the box in `silent` is the box around the head. For an image without any face, the
       box is the whole image. For all other images, the values of the box are 0.
-    - `pairs` is a number of pairs. The first 2 * `pairs` images of the batch are pairs of images. The second image of
-      each pair is the mirror image of the first.
+    - `pairs` is the number of pairs of images at the start of the batch. The second image of each pair is the mirror
+      image of the first.
     - `taught` contains BlazeFace's outputs or feature maps for the images, which the network learns to imitate. If
       there is no `Teacher`, `taught` is empty.
 
@@ -172,7 +172,7 @@ def validation_batches(bank: Bank, size: int) -> Iterator[Batch]:
 
 def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterator[Batch]:
     """Yield disturbed validation batches, which are the same at every call. The batches contain every face of `bank`
-    once, placed, turned and disturbed as in training, but without the share `upside_down`."""
+    once. The faces are placed, turned and disturbed as in training, but with a share `upside_down` of 0."""
     rng, count = np.random.default_rng(1), len(bank)
     settings = replace(settings, upside_down=0.0)  # the network must not find faces that are upside down
     placements = disturbed(random_placements(rng, count, settings), rng, settings)

@@ -12,10 +12,10 @@ class ImageSettings:
     unlabelled: float
     """Share of images with only a background.
 
-    In the recipe `full`, half of these backgrounds are photos with several people. Without photos of several people,
-    the average precision of BlazePoser's face detection is 2 to 5 % below BlazeFace's. A third of the backgrounds are
-    collages of faces, because the data sets do not have enough photos with several people. The other backgrounds show
-    places without faces, to keep false positives rare.
+    In the recipe `full`, the backgrounds are photos with several people, collages of faces, and photos without faces.
+    Without photos of several people, the average precision of BlazePoser's face detection is 2 to 5 % below
+    BlazeFace's. Collages are used because the data sets do not have enough photos with several people. Photos without
+    faces keep false positives rare.
     """
     photos: float
     """Share of images in which another photo fills the area around the face's photo."""
@@ -30,15 +30,16 @@ class ImageSettings:
     """Largest angle of the share `turned`, in degrees."""
     upside_down: float
     """Share of faces turned by 110 to 180 degrees. The network learns not to find these faces. If the network still
-    finds such a face, its expected error should be large. So these faces train the expected error, but not the pose."""
+    finds such a face, the network should expect a large error. So these faces train the expected error, but not the
+    pose."""
     near: float
     """Share of faces that are near the camera or cut by the image's edge."""
     perspective: float
     """Share of faces that get the perspective of a short distance. This share is a fraction of the large faces only. A
     face is large if its size is above 0.4 of the image's side."""
     light: float
-    """Factor on the shares of images with a disturbance. The disturbances are changes of light and colour, blur, noise,
-    JPEG compression, and masks and rectangles in front of a face."""
+    """Factor on the shares of disturbed images. The disturbances are masks and rectangles in front of a face, blur,
+    noise, JPEG compression, and changes of light and colour."""
     mirrored: float
     """Share of images that are the mirror image of another image in the batch. Some loss terms compare the network's
     outputs for these two images."""

@@ -23,8 +23,9 @@ from .recipe import Recipe
 @dataclass(frozen=True)
 class Part:
     """One part of the distillation. `blocks` contains the numbers of the blocks that the part trains. Each item of
-    `maps` is a tuple (ours, theirs, channels). The first channels of the trained network's block number `ours` learn to
-    imitate the channels `channels` of BlazeFace's block number `theirs`."""
+    `maps` is a tuple (ours, theirs, channels). `ours` is the number of a block in the trained network, and `theirs` is
+    the number of a block in BlazeFace. Channel i of the block `ours` learns to imitate channel `channels[i]` of the
+    block `theirs`."""
 
     blocks: range
     maps: tuple[tuple[int, int, Tensor], ...]
@@ -73,8 +74,9 @@ def distance(part: Part, model: BlazePoser, originals: tuple[Tensor, ...], image
 
 
 def distil_features(learner: Learner, batches: Callable[[range, Teacher], Iterator[Batch]], recipe: Recipe) -> None:
-    """Train all parts of the distillation. Each part takes half of `recipe.distil_steps`. `batches` is a function that
-    returns the batches for a range of steps. `Batch.taught` contains the results of a `Teacher`."""
+    """Train all parts of the distillation. Each part takes half of `recipe.distil_steps`. The function `batches` gets a
+    range of steps and a `Teacher`. It returns the batches of these steps, with the results of the `Teacher` in
+    `Batch.taught`."""
     for number, part in enumerate(parts(learner.model.architecture), 1):
         total, lost = recipe.distil_steps // 2, torch.zeros(())
         steps = range((number - 1) * total, number * total)

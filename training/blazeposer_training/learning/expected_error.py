@@ -1,4 +1,4 @@
-"""Calibrate the errors (in degrees) that the network expects, on faces that were not used for training."""
+"""Calibrate the network's expected errors (in degrees) with faces that were not used for training."""
 
 import numpy as np
 import torch

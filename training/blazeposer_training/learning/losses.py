@@ -27,9 +27,9 @@ ANGLE_CLIP = 1.0
 """Limit on the error of an angle in the loss, in radians. Errors of pitch and roll become very large near 90 degrees of
 yaw."""
 LABEL_ERROR = 0.5**0.5
-"""Ratio of a label's error to the label's `spread`. A label is the mean rotation of three networks, and the spread is
-the angle between the rotation of each network and the label. If the errors of the three networks are independent, the
-spread is sqrt 2 times the label's error."""
+"""Ratio of a label's error to the label's `spread`, for a label that is the mean rotation of three networks. The spread
+is the mean angle between the networks' rotations and the label. If the errors of the three networks are independent,
+the spread is sqrt 2 times the label's error."""
 CENTRAL_WEIGHT = 0.15
 """Smallest weight of a cell in the middle of a labelled face. With this weight, faces that BlazeFace misses also train
 the pose."""
@@ -97,8 +97,8 @@ class Target:
 
     @classmethod
     def of(cls, batch: Batch, detections: Detections) -> "Target":
-        """Return the targets for a batch. `detections` are the detections that the network learns to imitate. The
-        function does not change their logits at the anchors in `silent`."""
+        """Return the targets for a batch. `detections` are the detections that the network learns to imitate. This
+        function keeps their logits. `Learner.target` limits the logits at the anchors in `silent`."""
         silent = inside_boxes(batch.silent) > 0
         return cls(
             detections, batch.rotations, batch.boxes, silent, batch.weights, batch.trust, batch.spread, batch.pairs
@@ -198,8 +198,8 @@ def pose_weights(logits: Tensor, inside: Tensor, boxes: Tensor, weights: Tensor)
 
 
 def blend(share: Tensor, rotation: Tensor, chosen: Tensor) -> Tensor:
-    """Return the mean rotation matrices (n, 3, 3) of the chosen faces. For each face, `share` (N, 320) contains the
-    weights of the cells in the mean of the rotation values `rotation` (N, 320, 6)."""
+    """Return the mean rotation matrices (n, 3, 3) of the n chosen faces. The function averages the rotation values of a
+    face's cells, `rotation` (N, 320, 6), with the weights `share` (N, 320). `chosen` (N,) is True for a chosen face."""
     return rotation_from_six(torch.einsum("nc,ncv->nv", share, rotation)[chosen])
 
 
