@@ -125,9 +125,9 @@ class BlazePoser:
         return Face(box, score, keypoints, angles, math.exp(self._mean(VALUES - 1, 3, 0)))
 
     def _mean(self, i, unit, mean):
-        """Return the weighted mean of the anchors' output `i`. The outputs have the numbers 0 to VALUES - 1. The
-        argument `mean`, for example the mean of the anchors' centres, is added to the result. Each feature map has a
-        list `units` of factors, and `unit` is the index of a factor in this list."""
+        """Return the sum of `mean` and the weighted mean of the anchors' output `i` (0 to VALUES - 1). For a position,
+        `mean` is the mean of the anchors' centres in pixels, otherwise 0. `unit` is the index of the output's factor in
+        `FeatureMap.units`."""
         for feature_map in self._maps:
             if feature_map.sums[0]:
                 mean += feature_map.units[unit] * feature_map.sum_of(i)
@@ -178,8 +178,8 @@ class FeatureMap:
         return self._logit_step * (self._scores[anchor - self.first] - self._logit_zero)
 
     def box(self, anchor, box, shift):
-        """Write left, top, right and bottom of the anchor's box into `box`. A pixel of the network's input
-        has the length ONE / 2**shift."""
+        """Write left, top, right and bottom of the anchor's box into `box`, as integers. The number ONE / 2**shift
+        stands for one pixel of the network's input."""
         anchor -= self.first
         cell, side = anchor // self._anchors, self._side
         half_cell = INPUT_SIZE * ONE // (2 * side)
@@ -208,8 +208,9 @@ class FeatureMap:
         sums[2 + VALUES] += weight * self._errors[cell]
 
     def centre(self, axis):
-        """Return the weighted sum of the x coordinates (`axis` 1) or y coordinates (`axis` 2) of the added anchors'
-        centres. In the network's input, coordinates go from 0 (left, top) to 1 (right, bottom)."""
+        """Return the weighted sum of the x coordinates (`axis` 1) or y coordinates (`axis` 2) of the anchors' centres.
+        The sum includes all anchors that were passed to `add` since the last call of `clear`. In the network's input,
+        coordinates go from 0 (left, top) to 1 (right, bottom)."""
         return (self.sums[axis] + self.sums[0] / 2) / self._side
 
     def set_units(self, w, h, total):

@@ -90,8 +90,8 @@ def points_of(face):
 
 
 def quaternion(angles):
-    """Return the quaternion (w, x, y, z) of yaw, pitch and roll in degrees, in the convention of 300W-LP. There, the
-    sign of each angle is opposite to the right-hand rule."""
+    """Return the quaternion (w, x, y, z) of yaw, pitch and roll in degrees, in the convention of 300W-LP. In this
+    convention, the sign of each angle is opposite to the right-hand rule."""
     yaw, pitch, roll = [math.radians(angle) / -2 for angle in angles]
     return product(
         product((math.cos(pitch), math.sin(pitch), 0, 0), (math.cos(yaw), 0, math.sin(yaw), 0)),

@@ -20,7 +20,8 @@ DEGREES = 1  # Largest allowed error of a face's angles, in degrees.
 
 
 def read_picture(data):
-    """Return the image of a face that `data` contains, in grey. Each stored pixel becomes a square of 2 x 2 pixels."""
+    """Read the grey image of a face from the stream `data`, and return the image. Each stored pixel becomes a square of
+    2 x 2 pixels."""
     pixels = bytearray(SIDE * SIDE)
     position = 0
     for _ in range(SIDE // 2):
