@@ -264,9 +264,9 @@ class ImageResult:
 
 
 def average_precision(pictures: Sequence[ImageResult], least: float = 0) -> float:
-    """Return the average precision from 0 to 1, or NaN if no labels count. For `least`, see `ImageResult.judged`. By
-    the rule of PASCAL VOC 2010 ("all points"), each precision is replaced by the best precision at the same or a higher
-    recall."""
+    """Return the average precision from 0 to 1. `ImageResult.judged` decides with `least` which labels count. If no
+    label counts, the result is NaN. By the rule of PASCAL VOC 2010 ("all points"), each precision is replaced by the
+    best precision at the same or a higher recall."""
     judged = [picture.judged(least) for picture in pictures]
     labels = sum(count for _, count in judged)
     pairs = np.array([pair for some, _ in judged for pair in some], np.float64).reshape(-1, 2)
