@@ -75,8 +75,8 @@ class MicroPython:
 
     def interrupt(self) -> bool:
         """Send Ctrl-C to the running script, and return whether a script was running. The process is paused while the
-        method checks whether a script runs. Without the pause, the script could end between the check and the Ctrl-C.
-        Ctrl-C would then end the REPL."""
+        method checks whether a script runs and sends Ctrl-C. Without the pause, the script could end between the check
+        and the Ctrl-C. Ctrl-C would then end the REPL."""
         self._process.send_signal(signal.SIGSTOP)
         try:
             while self._status().get("State", "T")[0] in "RSD":

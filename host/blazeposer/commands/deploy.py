@@ -165,7 +165,7 @@ def restore(backup: Path | None, port: str | None, as_list: bool, dry_run: bool,
 
 def _chosen(folder: Path | None, model: Path | None = None) -> Callable[[Board], Bundle]:
     """Return a function that returns the files for a board. The files come from `folder`. If `folder` is None, the
-    function makes the files from `model`."""
+    returned function makes the files from `model`."""
     bundle = load(folder) if folder else None
     return lambda board: bundle or make(model, board)
 

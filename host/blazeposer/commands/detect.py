@@ -29,7 +29,7 @@ from blazeposer.tflite.interpreter import RUNTIMES, Runtime
 Find = Callable[[Image, float], list[Face]]
 """Function that returns the faces of an image. Its second argument is the image's time in seconds."""
 MOST_NAMED = 5
-"""Largest number of file names in a summary."""
+"""Largest number of left-out files whose names a summary contains."""
 
 
 # fmt: off
@@ -146,7 +146,7 @@ def _following(detector: Detector) -> Find:
 
 
 def _as_text(source: Source, record: Record, smallest: int) -> str:
-    """Return a line of text for each face. If there is no face, return a line which says that no face has a size of at
+    """Return a line of text for each face. If there is no face, return a line that says that no face has a size of at
     least `smallest` pixels."""
     name = record.source + (f" frame {record.seq}" if source.kind in ("video", "camera") else "")
     lines = [

@@ -248,7 +248,8 @@ def _thousands(number: float) -> str:
 
 def _bars(costs: Sequence[LayerCost], times: Sequence[float | None]) -> list[str]:
     """Return the lines of a bar chart of the estimated times. The chart has a bar for each kind of layer, and below
-    these bars a bar for each size of output feature map. If the times are unknown, return no lines."""
+    these bars a bar for each size of output feature map. Bars of 0 % (rounded) are left out. If the times are unknown,
+    return no lines."""
     whole = total(times)
     if not whole:
         return []

@@ -27,8 +27,8 @@ class Keypoints(NamedTuple):
 @dataclass(frozen=True)
 class Face:
     """One face. Yaw, pitch and roll are in degrees, in the convention of `rotation.py`. The box and the keypoints are
-    in pixels of the image. Only in the results of the functions `decode` and `looks.look`, the box and the keypoints
-    are fractions of the side of the network's square input."""
+    in pixels of the image. In some results, for example of the functions `decode` and `looks.look`, they are fractions
+    of the side of the network's square input."""
 
     box: tuple[float, float, float, float]
     """x and y of the top left corner, then width and height."""

@@ -60,7 +60,7 @@ class Figures:
     """Number of false positives at the default score threshold, in photos of places. These photos show no face."""
     threshold: float
     """Highest score threshold (a multiple of STEP) at which the network finds at least as many labelled faces as the
-    original BlazeFace finds at the default score threshold."""
+    original BlazeFace finds at the default score threshold, or 0 if there is no such threshold."""
     alarms_there: int
     """Number of false positives in the photos of places, at the score threshold `threshold`."""
     on_places: float

@@ -31,7 +31,7 @@ NOSE_TIP = 4
 class Canonical:
     points: Floats
     """Points (468, 3). The x axis points to the right, the y axis points up, and the z axis points to the viewer. The
-    mean square distance of the points to their middle is 1."""
+    mean square distance of the points to their middle is about 1."""
     landmarks: NDArray[np.int64]
     """Indices (68,) of mesh points."""
     yaw_gain: float

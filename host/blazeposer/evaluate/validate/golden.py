@@ -175,7 +175,7 @@ def check(golden: Golden, network: Network, layers: Layers) -> Section:
 
 
 def _are_same(faces: list[dict[str, Any]], stored: list[dict[str, Any]]) -> bool:
-    """Return True if no value of the faces differs by more than FACE_TOLERANCE between the two lists."""
+    """Return True if both lists have the same number of faces, and no value differs by more than FACE_TOLERANCE."""
     if len(faces) != len(stored):
         return False
     numbers = [[np.ravel(face[key]) for face in many for key in face] for many in (faces, stored)]
