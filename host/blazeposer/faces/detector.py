@@ -82,10 +82,10 @@ class Detector:
 
     def look(self, image: Image, region: Region | None, threshold: float, *, mirror: bool = False) -> list[Face]:
         """Run the network on a region of an RGB image (h, w, 3), and return the faces with a score of at least
-        `threshold`. If `region` is None, the network gets the whole image, padded to a square. With the input "camera",
-        the network gets the largest square in the middle of the image instead. If `mirror` is true, the network
-        processes the mirror image of the region, but the faces have their positions and angles in the original
-        image."""
+        `threshold`. If `region` is None and `input` is "clean", the region is the whole image, padded to a square. If
+        `region` is None and `input` is "camera", the region is the largest square in the middle of the image. If
+        `mirror` is true, the network processes the mirror image of the region, but the faces have their positions and
+        angles in the original image."""
         if region:
             x, y, side = region
             square = square_at(image, x, y, side)

@@ -38,9 +38,9 @@ class Leader:
 
 
 class Centre:
-    """An object that sets the fields `rest` (the zero pose) and `head` in a copy of each `Moment`. `head` is the head
-    of the person whom `Leader` selects. The angle between the head and the zero pose is reduced by `deadzone` degrees,
-    but not below zero."""
+    """An object that sets the fields `rest` (the zero pose), `head` and `recentred` in a copy of each `Moment`. `head`
+    is the head of the person whom `Leader` selects. The angle between the head and the zero pose is reduced by
+    `deadzone` degrees, but not below zero."""
 
     def __init__(self, deadzone: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._deadzone = np.radians(deadzone)

@@ -34,8 +34,9 @@ _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
 
 class TerminalView:
-    """A `View` that shows a session in a terminal. The display ends when the caller closes `stack`. The lines `notes`
-    are printed above the table of faces. The function `recentre` is called when the user presses the key `RECENTRE`."""
+    """A `View` that shows a session in a terminal. The display begins when the object is created, and ends when the
+    caller closes `stack`. The lines `notes` are printed above the table of faces. The function `recentre` is called
+    when the user presses the key `RECENTRE`."""
 
     def __init__(
         self, console: Console, notes: tuple[str, ...], recentre: Callable[[], None], stack: ExitStack

@@ -30,7 +30,7 @@ class UsbLink:
 
     def arrivals(self) -> Generator[Arrival | None, None, None]:
         """Yield the pose records that arrive (see `links.Link`). If the serial port cannot be opened at the start of
-        the session, raise PortError. If the connection is lost later, wait and try to open the port again."""
+        the session, raise PortError. If the connection is lost later, wait and try to connect again."""
         opened = False
         while True:
             try:

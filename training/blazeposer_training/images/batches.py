@@ -64,8 +64,8 @@ class Batch:
     - `silent` (N, 4) contains boxes in which the network learns not to find a face, even if BlazeFace finds a face
       there. For an upside-down face, the box in `silent` is the box around the head. For an image without any face, the
       box is the whole image. For all other images, the values of the box are 0.
-    - `pairs` is the number of pairs of images at the start of the batch. The second image of each pair is the mirror
-      image of the first.
+    - `pairs` is the number of pairs of images at the start of the batch. The first two images are a pair, the next two
+      images are a pair, and so on. The second image of each pair is the mirror image of the first.
     - `taught` contains BlazeFace's outputs or feature maps for the images, which the network learns to imitate. If
       there is no `Teacher`, `taught` is empty.
 

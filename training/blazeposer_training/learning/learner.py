@@ -29,8 +29,8 @@ T = TypeVar("T")
 class Learner:
     """The networks of a training. `model` is trained. `average` is a copy of `model` with the moving average of the
     weights. `bins` predicts the bins of the angles (see `losses.AngleBins`). `original` is BlazeFace, which is not
-    trained. Its detections are targets of the losses. BlazeFace's boxes lie too high, so BlazeFace's weights in
-    `original` and `model` are changed to move the boxes down."""
+    trained. Its detections are targets of the losses. BlazeFace's boxes lie too high, so the regressors'
+    weights are changed after BlazeFace's file is read, to move the boxes down."""
 
     def __init__(self, recipe: Recipe, start: Path | None = None, device: torch.device = CPU) -> None:
         torch.manual_seed(recipe.seed)

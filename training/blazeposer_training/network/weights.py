@@ -106,7 +106,7 @@ def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
 
     A block keeps the channels of its input as its first channels, because the shortcut adds input and output. If it has
     more channels than its input, it also gets the channels to which later layers of BlazeFace give the largest weights.
-    If a block has more channels than BlazeFace's block, the list of its indices is shorter than its number of channels.
+    If a block has more channels than BlazeFace's block, there are fewer indices than channels.
     """
     layers = list(_original_layers())
     blocks = [(layers[2 * i + 1][0], layers[2 * i + 2][0]) for i in range(len(ORIGINAL.blocks))]
