@@ -83,7 +83,7 @@ def test_version_names_code_and_network(blazeposer_command: CommandLine, model_p
     [
         (["detct"], "No such command 'detct'. Did you mean 'detect'?"),
         (["detection"], "Did you mean 'detect' or 'compare-detection'?"),
-        (["quantizing"], "Did you mean 'quantize' or 'compare-quantization'?"),
+        (["quantizing"], "Did you mean 'quantize'?"),
         (["xyzzy"], "No such command 'xyzzy'"),
         (["--colour"], "No such option"),
         (["detect", "--colour"], "No such option"),

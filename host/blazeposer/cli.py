@@ -65,7 +65,6 @@ GROUPS = {
         "train": _training("learning.train", "Train the float network."),
         "quantize": _training("int8.quantize", "Make the INT8 network from the float network."),
         "golden": _ours("validate:golden", "Write a network's expected outputs for tests.", "validate"),
-        "compare-quantization": _training("studies.quantization", "Compare methods to quantize the network."),
     },
 }
 COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}

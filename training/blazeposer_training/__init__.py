@@ -6,5 +6,4 @@
 - `int8/` quantizes the network and writes the tflite file. `int8/` also contains the checks of `blazeposer validate`
   that need torch or TensorFlow.
 - `labels/` labels a user's own photos with a teacher network.
-- `studies/` compares the methods of quantization.
 """

@@ -30,7 +30,6 @@ from ..learning.losses import (
     pose_weights,
     rotation_from_six,
     soft_bins,
-    total_loss,
 )
 from ..learning.recipe import Recipe
 from ..network.graph import INPUT, Operation, block_output
@@ -40,14 +39,13 @@ from .quantized import QuantizedBlazePoser
 BATCH = 64
 SEED = 20260102
 """Seed of the images, of their order, and of the initial weights of `Tuning.bins`."""
-WHOLE = "all parts together"
 
 Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Budget:
-    """The settings of `fine_tune` and `train_whole`."""
+    """The settings of `fine_tune`."""
 
     batches: int = 64
     """Number of batches whose soft labels are kept. A batch takes 10 MB."""
@@ -57,14 +55,8 @@ class Budget:
     head_epochs: int = 12
     rate: float = 3e-4
     """Peak of AdamW's learning rate for the parts."""
-    polish_steps: int = 0
-    """Number of steps at the end in which all parts are tuned together. In all measurements, these steps made the
-    network worse (docs/quantization_steps.md)."""
-    polish_rate: float = 1e-4
     warmup: int = 20
     """Number of steps until the learning rate reaches its peak."""
-    average: float = 0.98
-    """Share of the old value that the moving average of the weights keeps at each step of `polish`."""
 
 
 @dataclass
@@ -100,9 +92,8 @@ class Tuning:
     """The tuning that makes a calibrated INT8 network (`student`) imitate a float network (`teacher`). The tuning
     changes the INT8 network in place."""
 
-    def __init__(self, student: QuantizedBlazePoser, teacher: BlazePoser, recipe: Recipe, budget: Budget) -> None:
+    def __init__(self, student: QuantizedBlazePoser, teacher: BlazePoser, budget: Budget) -> None:
         self.student, self.teacher, self.budget = student, teacher.eval().requires_grad_(False), budget
-        self.weights = recipe.weights
         self.taps = [block_output(teacher.architecture, index) for index in teacher.architecture.taps]
         self.bins = AngleBins(teacher.architecture.pose_hidden)
         """Layer that computes a logit for each angle bin (a small range of yaw, pitch or roll) from the INT8 network's
@@ -208,63 +199,17 @@ class Tuning:
         error = torch.cat([tensors[f"error_{grid.side}"] for grid in GRIDS], dim=1)
         return Pose(rotation, error[..., 0], self.bins([tensors[f"poses.{tap}.hidden"] for tap in range(len(GRIDS))]))
 
-    def polish(self, batches: Iterator[Batch], steps: int) -> None:
-        """Tune all parts together, with the loss of the float network's training. The targets are the labels' rotations
-        and the float network's detections."""
-        free = [p for operation in self.student.operations for p in self._parameters(operation)]
-        fit = Fit([*free, *self.bins.parameters()], self.budget.polish_rate, [steps], self.budget.warmup, 0)
-        average = [parameter.detach().clone() for parameter in free]
-        for step, batch in enumerate(progress(batches, steps, WHOLE)):
-            with torch.no_grad():
-                wanted = detections(self.teacher, self.teacher.backbone(to_input(batch.pictures)))
-            tensors = self.student.trace(self.student.quantizer(INPUT).values(pixels(batch.pictures)))
-            target = Target.of(batch, wanted)
-            loss, _ = total_loss(found(tensors), self.pose(tensors), target, self.weights)
-            fit.step(loss)
-            decay = min(self.budget.average, step / (step + 10))
-            for kept, new in zip(average, free, strict=True):
-                kept.lerp_(new.detach(), 1 - decay)
-        with torch.no_grad():
-            for parameter, kept in zip(free, average, strict=True):
-                parameter.copy_(kept)
-
 
 def fine_tune(
-    student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, recipe: Recipe, budget: Budget,
-    done: Callable[[str], None] = lambda _: None, workers: int = 0,
-) -> None:  # fmt: skip
-    """Tune a calibrated INT8 network part by part, and then all parts together for `budget.polish_steps` steps.
-
-    After each part, `done` is called with the part's name, and at the end with `WHOLE`. `recipe` is the recipe of the
-    float network's training.
-    """
+    student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, recipe: Recipe, budget: Budget, workers: int = 0
+) -> None:
+    """Tune a calibrated INT8 network part by part. `recipe` is the recipe of the float network's training."""
     torch.manual_seed(SEED)
-    tuning = Tuning(student, teacher, recipe, budget)
+    tuning = Tuning(student, teacher, budget)
     kept = training_batches(bank, BATCH, range(budget.batches), SEED, recipe.last_images, workers=workers)
     lessons = [tuning.lesson(batch) for batch in progress(kept, budget.batches, "soft labels")]
     for part in tuning.parts():
         tuning.tune(part, lessons)
-        done(part.name)
-    lessons.clear()
-    if budget.polish_steps:
-        tuning.polish(_fresh(bank, recipe, budget, budget.polish_steps, workers), budget.polish_steps)
-        done(WHOLE)
-
-
-def train_whole(
-    student: QuantizedBlazePoser, teacher: BlazePoser, bank: Bank, recipe: Recipe, budget: Budget, workers: int = 0
-) -> None:  # fmt: skip
-    """Train all parts of a calibrated INT8 network together, for a comparison with `fine_tune`. The number of steps is
-    `budget.polish_steps` plus the number of steps in which `fine_tune` tunes the backbone's first part."""
-    torch.manual_seed(SEED)
-    steps = budget.backbone_epochs[0] * budget.batches + budget.polish_steps
-    Tuning(student, teacher, recipe, budget).polish(_fresh(bank, recipe, budget, steps, workers), steps)
-
-
-def _fresh(bank: Bank, recipe: Recipe, budget: Budget, steps: int, workers: int) -> Iterator[Batch]:
-    """Return training batches that are different from the batches with soft labels."""
-    fresh = range(budget.batches, budget.batches + steps)
-    return training_batches(bank, BATCH, fresh, SEED, recipe.last_images, workers=workers)
 
 
 def found(tensors: Tensors) -> Detections:

@@ -1,1 +1,0 @@
-"""Compare network architectures and methods of quantization, for decisions about the network's design."""
