@@ -24,7 +24,7 @@ from blazeposer_training.int8.readback import ReadBack
 from blazeposer_training.learning import distil
 from blazeposer_training.network import weights
 from blazeposer_training.network.architecture import ARCHITECTURES, Architecture, architecture, plain
-from blazeposer_training.network.branches import SCALE, Branches, Shortcut, fold, settle, unfold
+from blazeposer_training.network.branches import SCALE, Shortcut, fold, unfold
 from blazeposer_training.network.graph import block_output, operations
 from blazeposer_training.network.model import CEILING, BlazePoser
 from blazeposer_training.network.weights import load_blazeface
@@ -97,7 +97,7 @@ def test_a_folded_network_computes_what_the_trained_one_does(network: BlazePoser
         blocks = range(len(network.architecture.blocks))
         for before, after in zip(*(n.backbone.maps(image, blocks) for n in (trained, folded)), strict=True):
             assert near(SCALE * after, before, 1e-4)
-    assert not any(isinstance(module, Shortcut | Branches) for module in folded.modules())
+    assert not any(isinstance(module, Shortcut) for module in folded.modules())
     assert folded.state_dict().keys() == network.state_dict().keys()
 
 
@@ -120,29 +120,6 @@ def test_unfolding_is_the_inverse(network: BlazePoser) -> None:
     again = fold(unfold(network)).state_dict()
     for name, value in network.state_dict().items():
         assert near(again[name], value, 1e-5), name
-
-
-@pytest.mark.parametrize("parallel", [1, 2])
-def test_parallel_branches_fold_exactly_and_start_as_the_network(
-    network: BlazePoser, pictures: NDArray[np.uint8], parallel: int
-) -> None:
-    """Settled, they compute what the network does; after some steps of training, their fold what they do."""
-    torch.manual_seed(2)
-    image = to_network(pictures[:4])
-    trained = unfold(network, parallel).train()
-    settle(trained, image)
-    with torch.no_grad():
-        last = len(network.architecture.blocks) - 1
-        before, after = (n.backbone.maps(image, [last])[0] for n in (network, trained))
-    assert near(after, SCALE * before, 1e-2)
-    optimizer = torch.optim.AdamW(trained.backbone.parameters(), 1e-3)
-    for _ in range(3):
-        optimizer.zero_grad()
-        trained.backbone(image)[1].square().mean().backward()
-        optimizer.step()
-    with torch.no_grad():
-        for ours, theirs in zip(fold(trained).eval()(image), trained.eval()(image), strict=True):
-            assert near(ours, theirs, 1e-4)
 
 
 def test_a_shortcut_passes_its_input_on() -> None:

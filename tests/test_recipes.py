@@ -40,6 +40,8 @@ def test_notes_with_a_setting_too_few_or_too_many_give_the_recipe_full() -> None
     assert recipe_of({"recipe": older}) == read_recipe("full")
     older["images"] |= {"cropped": 0.0, "reject": True}
     assert recipe_of({"recipe": older}) == read_recipe("full")
+    older = json.loads(json.dumps(asdict(read_recipe("quick")))) | {"parallel": 0}
+    assert recipe_of({"recipe": older}) == read_recipe("full")
 
 
 def test_a_phase_says_only_what_differs(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Learner:
         network = weights.load(start) if start else _original(planned)
         if network.architecture != planned:
             raise BlazePoserError(f"{start} does not have the recipe's architecture, {recipe.architecture}")
-        self.model = unfold(network, recipe.parallel).train()
+        self.model = unfold(network).train()
         self.bins = AngleBins(planned.pose_hidden)
         self.original = _original(ORIGINAL).eval().requires_grad_(False)
         for part in (self.model, self.bins, self.original):
@@ -64,9 +64,6 @@ class Learner:
         with torch.no_grad():
             for kept, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
-            for running, latest in zip(self.average.buffers(), self.model.buffers(), strict=True):
-                if running.is_floating_point():  # statistics of batch norms, but not their number of steps
-                    running.lerp_(latest, 1 - decay)
 
 
 def _original(architecture: Architecture) -> BlazePoser:

@@ -43,9 +43,6 @@ class Recipe:
 
     architecture: str
     """Name of an architecture in `network.architecture.ARCHITECTURES`."""
-    parallel: int
-    """Number of branches that each convolution of a plain block (see `network.architecture.Block`) has in training. The
-    shortcut of the convolution is not counted. Each branch has a batch norm."""
     pools: tuple[str, ...]
     """Names of the data sets of labelled photos."""
     faceless: tuple[str, ...]

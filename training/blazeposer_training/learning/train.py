@@ -30,7 +30,7 @@ from ..images.bank import read_bank
 from ..images.batches import Batch, Teacher, disturbed_batches, training_batches, validation_batches
 from ..images.settings import ImageSettings
 from ..network import weights
-from ..network.branches import fold, settle
+from ..network.branches import fold
 from ..network.model import BlazePoser
 from .device import CPU, best_device, has_bfloat16, share_cores
 from .distil import distil_features
@@ -174,11 +174,7 @@ def train(
     teach = learner.teach_detection
     if resumed:
         console.print(f"continuing from step {trainer.step} of the training in {run}")
-    elif recipe.parallel:
-        batch = next(first_batches(range(1), teach))
-        settle(learner.model, to_input(batch.pictures))
-        learner.average.load_state_dict(learner.model.state_dict())
-    if not resumed and start is None:
+    elif start is None:
         distil_features(learner, first_batches, recipe)
         steps = range(recipe.distil_steps, recipe.distil_steps + recipe.cached_batches)
         train_heads(learner, first_batches(steps, teach), recipe)
