@@ -1,11 +1,20 @@
-"""INT8 files of any architecture, with weights of noise."""
+"""INT8 files of any architecture, with weights of noise, and the first architecture that shipped."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from blazeposer_training.int8.flatbuffer import Layer, write_tflite
+from blazeposer_training.network.architecture import Architecture, stages
 from blazeposer_training.network.graph import INPUT, Operation
+
+RESIDUAL = Architecture(
+    stem=16,
+    blocks=stages((16, 16), (32, 36, 42), (48, 56, 64, 72, 80, 88), (88, 88, 88, 88, 88)),
+    taps=(10, 15),
+    regressor_ranks=(0, 24),
+)
+"""The first architecture that shipped: BlazeFace with fewer channels."""
 
 
 def made_up(graph: Sequence[Operation]) -> bytes:

@@ -25,9 +25,8 @@ from edits import Edit, edited, flat_weights, no_scale, padding
 def test_a_file_that_ends_a_runtime_s_process_is_one_line(tmp_path: Path, runtime: Runtime) -> None:
     """A network with sums: a plain one without a step is refused, and ends no process."""
     pytest.importorskip("torch", reason="needs the extra `train`")
-    from blazeposer_training.network.architecture import RESIDUAL
     from blazeposer_training.network.graph import operations
-    from networks import made_up
+    from networks import RESIDUAL, made_up
 
     if runtime == "micro" and not can_measure():
         pytest.skip("TFLite Micro has no wheel for this system")

@@ -261,7 +261,7 @@ def test_the_rate_rises_and_falls_as_often_as_asked_for() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('architecture = "plain-65"', 'architecture = "unknown"', "no architecture unknown: choose one of residual"),
+        ('architecture = "plain-65"', 'architecture = "unknown"', "no architecture unknown: choose one of plain-65"),
         ("steps = 2000", "steps = -1", "steps = -1 must be an int, 0 or more"),
         ("turn = 14.0", 'turn = "far"', "turn = 'far' must be a float, 0 or more"),
         ("rotation = 1.0\n", "", "lacks rotation: compare it with"),

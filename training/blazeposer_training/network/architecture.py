@@ -7,7 +7,7 @@ from blazeposer.core.errors import BlazePoserError
 
 INPUT_CHANNELS = 3
 
-Kind = Literal["residual", "plain", "dense"]
+Kind = Literal["residual", "plain"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Block:
     """A block of the backbone. Its initial weights come from BlazeFace's block with the number `source`.
 
     A `residual` block is a depthwise 3x3 convolution and a pointwise convolution with a shortcut around both, as in
-    BlazeFace. A `plain` block has no shortcut. A `dense` block is a single 3x3 convolution.
+    BlazeFace. A `plain` block has no shortcut.
     """
 
     channels: int
@@ -65,21 +65,12 @@ ORIGINAL = Architecture(
 )
 """The architecture of MediaPipe's short-range BlazeFace (Bazarevsky et al., 2019)."""
 
-RESIDUAL = Architecture(
-    stem=16,
-    blocks=stages((16, 16), (32, 36, 42), (48, 56, 64, 72, 80, 88), (88, 88, 88, 88, 88)),
-    taps=(10, 15),
-    regressor_ranks=(0, 24),
-)
-"""The first architecture that shipped. It is BlazeFace with fewer channels."""
-
 _SOURCES = ((0, 1), (2, 3, 4), (5, 6, 7, 8, 9, 10), (11, 12, 13, 14, 15))
 """Numbers of BlazeFace's blocks at each resolution: 64x64, 32x32, 16x16, 8x8."""
 
 
-def plain(stem: int, *rows: tuple[int, ...], dense: bool = False) -> Architecture:
-    """Return an architecture with plain blocks and a 3x3 stem. For `rows`, see `stages`. If `dense` is true, the first
-    block at 32x32 is dense.
+def plain(stem: int, *rows: tuple[int, ...]) -> Architecture:
+    """Return an architecture with plain blocks and a 3x3 stem. For `rows`, see `stages`.
 
     The initial weights come from BlazeFace's blocks at the same resolution. At each resolution except 64x64, the first
     block gets the weights of BlazeFace's first block. The blocks after the first block (at 64x64, all blocks) get the
@@ -91,18 +82,13 @@ def plain(stem: int, *rows: tuple[int, ...], dense: bool = False) -> Architectur
         for i, channels in enumerate(row):
             halves = stage > 0 and i == 0
             source = 0 if halves else min(i + max(len(sources) - len(row), 0), len(sources) - 1)
-            kind: Kind = "dense" if dense and halves and stage == 1 else "plain"
-            blocks.append(Block(channels, 2 if halves else 1, sources[source], kind))
+            blocks.append(Block(channels, 2 if halves else 1, sources[source], "plain"))
     taps = (len(blocks) - len(rows[3]) - 1, len(blocks) - 1)
     return Architecture(stem, tuple(blocks), taps, (0, 24), stem_kernel=3)
 
 
 ARCHITECTURES = {
-    "residual": RESIDUAL,
     "plain-65": plain(16, (16,), (32, 36, 42), (48, 56, 64, 72, 80, 88), (88, 88, 88, 88, 88)),
-    "plain-57": plain(16, (), (32, 36, 42), (48, 56, 64, 72, 80, 88), (92, 92, 92, 92, 92)),
-    "plain-48": plain(16, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96)),
-    "dense-47": plain(8, (), (24, 32, 32), (48, 64, 80, 88), (96, 96, 96, 96, 96, 96), dense=True),
 }
 """Architectures that a recipe (the settings of a training) may name. The number in a name is the estimated number of
 instructions on a Cortex-M7, in millions."""

@@ -71,15 +71,12 @@ def _operations(architecture: Architecture) -> Iterator[Operation]:
 
 
 def block_output(architecture: Architecture, index: int) -> str:
-    last = {"residual": "", "plain": ".pointwise", "dense": ".convolution"}[architecture.blocks[index].kind]
+    last = {"residual": "", "plain": ".pointwise"}[architecture.blocks[index].kind]
     return f"backbone.blocks.{index}{last}"
 
 
 def _block(block: str, description: Block, x: str, channels: int, shape: tuple[int, ...]) -> Iterator[Operation]:
     stride, residual = description.stride, description.kind == "residual"
-    if description.kind == "dense":
-        yield Operation("conv", f"{block}.convolution", (x,), shape, BLOCK_KERNEL, stride, channels, "relu6")
-        return
     shortcut = x
     if residual and stride == 2:
         yield Operation("pool", f"{block}.pool", (shortcut,), (*shape[:3], channels))

@@ -66,21 +66,7 @@ class PlainBlock(nn.Module):
         return F.hardtanh(self.pointwise(x), 0, self.ceiling)
 
 
-class DenseBlock(nn.Module):
-    """A block with one 3x3 convolution of stride 2. Its output is clamped."""
-
-    def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__()
-        self.ceiling = CEILING
-        self.convolution = nn.Conv2d(channels_in, channels_out, 3, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.hardtanh(self.convolution(F.pad(x, (0, 1, 0, 1))), 0, self.ceiling)
-
-
 def _block(description: Block, channels_in: int) -> nn.Module:
-    if description.kind == "dense":
-        return DenseBlock(channels_in, description.channels)
     kind = BlazeBlock if description.kind == "residual" else PlainBlock
     return kind(channels_in, description.channels, description.stride)
 

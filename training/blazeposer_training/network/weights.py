@@ -35,8 +35,8 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
     """Copy BlazeFace's weights into the backbone and the detection heads, and return the same network.
 
     A narrower network gets only the channels that `kept_channels` chooses. A low-rank regressor head starts with the
-    best approximation of BlazeFace's regressor head. Before the distillation (`distil`), plain and dense blocks only
-    approximate BlazeFace's blocks. Channels that BlazeFace does not have keep their random weights.
+    best approximation of BlazeFace's regressor head. Before the distillation (`distil`), plain blocks only approximate
+    BlazeFace's blocks. Channels that BlazeFace does not have keep their random weights.
     """
     layers = iter(_original_layers())
     kept = kept_channels(model.architecture)
@@ -55,11 +55,8 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
             narrow, mixing, bias = depthwise[before], pointwise[after][:, before], folded[after]
             if description.kind != "residual":
                 mixing = _plain(narrow, mixing)
-            if description.kind == "dense":
-                _copy(block.convolution, mixing * narrow[None, :, 0], bias)
-            else:
-                _copy(block.depthwise, narrow, None)
-                _copy(block.pointwise, mixing, bias)
+            _copy(block.depthwise, narrow, None)
+            _copy(block.pointwise, mixing, bias)
         taps = [kept[tap + 1] for tap in model.architecture.taps]
         for head, tap in zip(model.scores, taps, strict=True):
             weight, bias = next(layers)
