@@ -143,16 +143,12 @@ def set_ranges(model: QuantizedBlazePoser, pictures: NDArray[np.uint8], advance:
             fires = tensors[f"scores_{grid.side}"][..., 0] >= 0
             name = f"regressors_{grid.side}"
             on_faces[heads[name]].append(tensors[name][fires].flatten())
-    # if a value is below -(the shortcut's highest value), the sum is negative, and the ReLU changes it to 0
-    shortcuts = {op.inputs[1]: model.quantizer(op.inputs[0]) for op in model.operations if op.kind == "add"}
     for name in free:
         if name in on_faces:
             low, high = np.quantile(torch.cat(on_faces[name]).numpy(), [1 - FACE_PERCENTILE, FACE_PERCENTILE])
         else:
             low = torch.cat(lows[name]).quantile(1 - PERCENTILE)
             high = torch.cat(highs[name]).quantile(PERCENTILE)
-        if name in shortcuts:
-            low = max(low, -shortcuts[name].highest)
         model.quantizer(name).set_range(float(low), float(high))
 
 

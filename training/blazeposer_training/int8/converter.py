@@ -39,7 +39,7 @@ def _tf_network(model: QuantizedBlazePoser) -> Callable[[Any], list[Any]]:
     def network(image: Any) -> list[Any]:
         tensors = {INPUT: _fake_quant(image, quantization[INPUT])}
         for operation in model.operations:
-            x = _run(model, operation, [tensors[name] for name in operation.inputs])
+            x = _run(model, operation, tensors[operation.inputs[0]])
             if model.source[operation.output] == operation.output:
                 x = _fake_quant(x, quantization[operation.output])
             tensors[operation.output] = x
@@ -48,17 +48,10 @@ def _tf_network(model: QuantizedBlazePoser) -> Callable[[Any], list[Any]]:
     return network
 
 
-def _run(model: QuantizedBlazePoser, operation: Operation, inputs: list[Any]) -> Any:
-    x = inputs[0]
+def _run(model: QuantizedBlazePoser, operation: Operation, x: Any) -> Any:
     match operation.kind:
         case "conv" | "depthwise":
             x = _convolve(model, operation, x)
-        case "pool":
-            x = tf.nn.max_pool2d(x, 2, 2, "VALID")
-        case "pad":
-            x = tf.pad(x, [[0, 0], [0, 0], [0, 0], [0, operation.shape[3] - operation.channels_in]])
-        case "add":
-            x = x + inputs[1]
         case "reshape":
             x = tf.reshape(x, operation.shape)
     match operation.activation:

@@ -3,7 +3,7 @@
 Every tensor passes a quantizer with a trainable scale (LSQ+: Bhalgat et al., 2020). Gradients pass through rounding
 unchanged. As in TensorFlow Lite's reference kernels, activations have asymmetric quantization per tensor, and weights
 have symmetric quantization per channel. The scale of a convolution's int32 bias is the scale of the input times the
-scale of the weights. The outputs of pool, pad and reshape operations have the scale and zero point of their inputs.
+scale of the weights. The output of a reshape operation has the scale and zero point of the operation's input.
 """
 
 import math
@@ -73,11 +73,6 @@ class Quantizer(nn.Module):
     def zero_point(self) -> Tensor:
         return _round(self.offset * LEVELS).clamp(LOWEST, HIGHEST)
 
-    @property
-    def highest(self) -> float:
-        """Return the real value that the highest level (127) represents."""
-        return ((HIGHEST - self.zero_point) * self.scale).item()
-
     @torch.no_grad()
     def levels(self, x: Tensor) -> Tensor:
         """Quantize the values `x`, and return the INT8 levels (-128 to 127) as floats."""
@@ -117,17 +112,18 @@ class _FakeQuantization(torch.autograd.Function):
 
 class QuantizedBlazePoser(nn.Module):
     """A network that computes with quantized tensors. The INT8 weights come from the float network in the attribute
-    `network`."""
+    `network`. All blocks of the float network are plain."""
 
     def __init__(self, network: BlazePoser) -> None:
         super().__init__()
+        assert all(block.kind == "plain" for block in network.architecture.blocks)
         self.network = network
         self.operations = operations(network.architecture)
         self.source: dict[str, str] = {INPUT: INPUT}
         """Name of the tensor whose quantizer each tensor uses."""
         quantizers = {INPUT: Quantizer(INPUT_SCALE, INPUT_ZERO_POINT, frozen=True)}
         for operation in self.operations:
-            if operation.kind in ("pool", "pad", "reshape"):
+            if operation.kind == "reshape":
                 self.source[operation.output] = self.source[operation.inputs[0]]
                 continue
             self.source[operation.output] = operation.output
@@ -187,7 +183,7 @@ class QuantizedBlazePoser(nn.Module):
         """Compute `operations`, store their outputs in `tensors`, and return `tensors`. The caller ensures that
         `tensors` contains the inputs that no operation computes."""
         for operation in operations:
-            x = self.run(operation, [tensors[name] for name in operation.inputs], quantized)
+            x = self.run(operation, tensors[operation.inputs[0]], quantized)
             if quantized and self.source[operation.output] == operation.output:
                 x = self.quantizer(operation.output)(x)
             tensors[operation.output] = x
@@ -198,20 +194,13 @@ class QuantizedBlazePoser(nn.Module):
         tensors = self.trace(image)
         return tuple(tensors[output.name] for output in OUTPUTS)
 
-    def run(self, operation: Operation, inputs: list[Tensor], quantized: bool = True) -> Tensor:
-        """Compute one operation from the real values of its inputs. The result is not rounded to INT8 levels."""
-        x = inputs[0]
+    def run(self, operation: Operation, x: Tensor, quantized: bool = True) -> Tensor:
+        """Compute one operation from the real values `x` of its input. The result is not rounded to INT8 levels."""
         match operation.kind:
             case "conv" | "depthwise":
                 layer = self.layer(operation)
                 weight, bias = self.constants(operation) if quantized else (layer.weight, layer.bias)
                 x = convolve(operation, x, weight, bias)
-            case "pool":
-                x = F.max_pool2d(x, 2)
-            case "pad":
-                x = F.pad(x, (0, 0, 0, 0, 0, operation.shape[3] - operation.channels_in))
-            case "add":
-                x = x + inputs[1]
             case "reshape":
                 x = x.permute(0, 2, 3, 1).reshape(x.shape[0], *operation.shape[1:])
         match operation.activation:

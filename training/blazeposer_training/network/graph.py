@@ -1,7 +1,9 @@
 """Describe the network as a list of operations, with the order, layout (NHWC) and names of a tflite file.
 
 In each block, the pool and pad operations come before the convolutions, so that fewer tensors are in memory at the same
-time. With TensorFlow's order of operations, the network's working memory (arena) would be a quarter larger.
+time. With TensorFlow's order of operations, the network's working memory (arena) would be a quarter larger. Only
+residual blocks have pool, pad and add operations. No residual network ships, but the tests of the cost model write
+files of residual networks.
 """
 
 import math
