@@ -20,13 +20,14 @@ from blazeposer.core.contract import GRIDS, INPUT_SCALE
 from .quantized import HIGHEST, LOWEST, WEIGHT_LIMIT, QuantizedBlazePoser
 
 PERCENTILE = 0.99
-"""Percentile, over images, of a tensor's smallest and largest values. On images that were not used for calibration,
-percentiles from 0.95 to 0.998 are equally good. The percentile 0.85 makes the error 0.2 degree larger."""
+"""Percentile that sets the limits of a tensor's range. It is computed over the images, from the tensor's smallest and
+largest value in each image. On images that were not used for calibration, percentiles from 0.95 to 0.998 are equally
+good. The percentile 0.85 makes the error 0.2 degree larger."""
 FACE_PERCENTILE = 0.999
 """Percentile of the regressors (the values for box and keypoints) at anchors that find a face."""
 BATCH = 25
 CLIP_OCTAVES = 6
-"""Number of times that the largest weight may be halved to get the limit at which weights are clipped."""
+"""Number of times that the largest weight is halved to get the smallest clipping limit that `clip_weights` tries."""
 EQUALIZE_STEPS, EQUALIZE_RATE = 300, 0.03
 
 Advance = Callable[[int], None]

@@ -32,7 +32,7 @@ _OPS = {  # for each kind: the builtin operator, and its version for per-channel
     "reshape": ("RESHAPE", 1),
 }
 OPERATOR_NAMES = {kind: name for kind, (name, _) in _OPS.items()}
-"""TensorFlow Lite's name of the operator for each kind of a `graph.Operation`."""
+"""Name of TensorFlow Lite's operator for each kind of `graph.Operation`."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class _Writer:
 
     def write(self, layers: Mapping[str, Layer], graph: Sequence[Operation]) -> bytes:
         self.buffers.append(self._table("Buffer"))  # the schema needs an empty buffer 0
-        # TFLite Micro's planner places tensors of equal size from the largest number to the smallest. The least memory
-        # is needed if this is the order of execution, so the tensors are numbered from the last to the first.
+        # TFLite Micro's planner places tensors of equal size from the largest number to the smallest. The arena is
+        # smallest if tensors are placed in the order of execution, so they are numbered from the last to the first.
         for operation in reversed(graph):
             self._activation(operation.output, operation.shape)
         self._activation(INPUT, INPUT_SHAPE)

@@ -50,11 +50,12 @@ class Budget:
     batches: int = 64
     """Number of batches whose soft labels are kept. A batch takes 10 MB."""
     backbone_epochs: tuple[int, int] = (4, 10)
-    """Number of passes over the kept batches for the backbone up to the 16x16 feature map, and from there up to the 8x8
-    feature map. A step of the second part takes a tenth of the time of a step of the first part."""
+    """Numbers of passes over the kept batches, for the two parts of the backbone. The first part ends with the 16x16
+    feature map, and the second part ends with the 8x8 feature map. A step of the second part takes a tenth of the time
+    of a step of the first part."""
     head_epochs: int = 12
     rate: float = 3e-4
-    """Peak of AdamW's learning rate for the parts."""
+    """Peak of AdamW's learning rate in the tuning of each part."""
     warmup: int = 20
     """Number of steps until the learning rate reaches its peak."""
 
@@ -78,7 +79,7 @@ class Part:
     """A part of the network whose operations are tuned together.
 
     - `epochs` is the number of passes over all batches.
-    - `output` is the tensor that later parts read. It is empty for the heads.
+    - `output` is the name of the tensor that later parts read. For the heads, the name is empty.
     """
 
     name: str
@@ -119,8 +120,9 @@ class Tuning:
 
     @torch.no_grad()
     def lesson(self, batch: Batch) -> Lesson:
-        """Return a batch with the float network's soft labels. The soft labels are not changed at the anchors in
-        `Target.silent`. If the float network finds an upside-down face, the INT8 network learns to find it, too."""
+        """Return a batch with the float network's soft labels. Unlike `Learner.target`, this method does not limit the
+        logits at the anchors in `Target.silent`. Therefore, if the float network finds an upside-down face, the INT8
+        network also learns to find this face."""
         image = to_input(batch.pictures)
         taps = self.teacher.backbone(image)
         rotation_16, rotation_8, error_16, error_8 = self.teacher.pose(taps)

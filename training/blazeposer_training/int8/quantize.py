@@ -134,8 +134,9 @@ def calibrated(network: BlazePoser, pictures: NDArray[np.uint8], console: Consol
 def calibration_images(
     folder: Path, count: int, recipe: Recipe, report: Callable[[str], None], pools: tuple[str, ...] = ()
 ) -> NDArray[np.uint8]:
-    """Return RGB training images (count, 128, 128, 3) from `pools` or, if it is empty, from `CALIBRATION_POOLS`. As on
-    a camera, the colours are rounded to RGB565. The same arguments always give the same images."""
+    """Return RGB training images (count, 128, 128, 3) from `pools`. If `pools` is empty, the images come from
+    `CALIBRATION_POOLS`. As on a camera, the colours are rounded to RGB565. The same arguments always give the same
+    images."""
     bank = _bank(folder, pools, CALIBRATION_POOLS, report)
     batch = TrainingBatches(bank, count, range(1), SEED, recipe.last_images)[0]
     return np.stack([rgb565(picture) for picture in batch.pictures.numpy()])

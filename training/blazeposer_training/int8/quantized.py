@@ -112,7 +112,7 @@ class _FakeQuantization(torch.autograd.Function):
 
 class QuantizedBlazePoser(nn.Module):
     """A network that computes with quantized tensors. The INT8 weights come from the float network in the attribute
-    `network`. All blocks of the float network are plain."""
+    `network`. The float network may contain only `plain` blocks (see `architecture.Block`)."""
 
     def __init__(self, network: BlazePoser) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class QuantizedBlazePoser(nn.Module):
         self.network = network
         self.operations = operations(network.architecture)
         self.source: dict[str, str] = {INPUT: INPUT}
-        """Name of the tensor whose quantizer each tensor uses."""
+        """For the name of each tensor, the name of the tensor whose quantizer is used."""
         quantizers = {INPUT: Quantizer(INPUT_SCALE, INPUT_ZERO_POINT, frozen=True)}
         for operation in self.operations:
             if operation.kind == "reshape":
@@ -181,7 +181,7 @@ class QuantizedBlazePoser(nn.Module):
         self, tensors: dict[str, Tensor], operations: Iterable[Operation], quantized: bool = True
     ) -> dict[str, Tensor]:
         """Compute `operations`, store their outputs in `tensors`, and return `tensors`. The caller ensures that
-        `tensors` contains the inputs that no operation computes."""
+        `tensors` contains the inputs that none of `operations` computes."""
         for operation in operations:
             x = self.run(operation, tensors[operation.inputs[0]], quantized)
             if quantized and self.source[operation.output] == operation.output:

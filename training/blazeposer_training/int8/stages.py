@@ -1,6 +1,6 @@
-"""Run the network in torch, and as a file from TensorFlow's converter. These are two of the forms (stages) of the
-network that `blazeposer validate` compares. `blazeposer validate` finds the functions of this module through entry
-points in `pyproject.toml`."""
+"""Define two stages of `blazeposer validate`: the float network in torch, and the INT8 network in a file from
+TensorFlow's converter. A stage is one of the forms of the network that `blazeposer validate` compares. `blazeposer
+validate` finds the functions of this module through entry points in `pyproject.toml`."""
 
 import tempfile
 import warnings

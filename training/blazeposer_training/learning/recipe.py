@@ -21,7 +21,7 @@ TERMS = (
 """Names of the terms of `losses.total_loss`. The terms `rotation`, `blended`, `angles` and `mirror` are in radians. The
 terms `regressors` and `mirror_regressors` are in pixels. All other terms have no unit. The terms of the pose need large
 weights. With the weights 1 for `scores`, 0.06 for `regressors` and 2 for `angles`, the mean error of the pose on the
-validation faces is half a degree larger, and recall is lower."""
+validation faces is half a degree larger than with the weights 0.15, 0.02 and 6, and recall is lower."""
 
 
 @dataclass(frozen=True)

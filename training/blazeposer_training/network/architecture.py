@@ -66,7 +66,7 @@ ORIGINAL = Architecture(
 """The architecture of MediaPipe's short-range BlazeFace (Bazarevsky et al., 2019)."""
 
 _SOURCES = ((0, 1), (2, 3, 4), (5, 6, 7, 8, 9, 10), (11, 12, 13, 14, 15))
-"""Numbers of BlazeFace's blocks at each resolution: 64x64, 32x32, 16x16, 8x8."""
+"""Indices of BlazeFace's blocks at each resolution: 64x64, 32x32, 16x16, 8x8."""
 
 
 def plain(stem: int, *rows: tuple[int, ...]) -> Architecture:

@@ -31,7 +31,8 @@ INITIAL_LOG_ERROR = math.log(5.0)
 
 
 class BlazeBlock(nn.Module):
-    """A residual block. Its input is pooled, padded with zeros, and added to the output of its convolutions."""
+    """A residual block. It adds its input to the output of its convolutions. Before the addition, the input is pooled
+    if the stride is 2, and gets channels of zeros if the output has more channels."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -43,7 +44,7 @@ class BlazeBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         shortcut, x = x, self.depthwise(x)
         if self.stride == 2:  # TensorFlow's SAME pads only right and bottom. The result is the odd rows and columns
-            # of a convolution without stride, whose gradient is several times faster on a CPU.
+            # of a convolution with stride 1, whose gradient is several times faster on a CPU.
             shortcut, x = F.max_pool2d(shortcut, 2), x[:, :, 1::2, 1::2]
         if self.extra:
             shortcut = F.pad(shortcut, (0, 0, 0, 0, 0, self.extra))

@@ -26,9 +26,9 @@ from .branches import SCALE, scale_maps
 from .model import BlazePoser
 
 BOX_DROP = 0.04
-"""Distance by which BlazeFace's box lies too high, as a fraction of the box's height. The distance to the landmarks'
-boxes is 0.03 to 0.06 in each of the data sets aflw, mtfl, human, udacity and utk. The distance to the true boxes of
-MaskON's training images is 0.08."""
+"""Distance by which BlazeFace's box lies too high, as a fraction of the box's height. Compared with boxes from
+landmarks, the distance is 0.03 to 0.06 in each of the data sets aflw, mtfl, human, udacity and utk. Compared with the
+true boxes of MaskON's training images, the distance is 0.08."""
 
 
 def load_blazeface(model: BlazePoser) -> BlazePoser:
@@ -50,7 +50,7 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
             model.backbone.blocks, model.architecture.blocks, kept, kept[1:], strict=False
         ):
             (depthwise, depthwise_bias), (pointwise, pointwise_bias) = pairs[description.source]
-            # Nothing nonlinear lies between the two convolutions, so the pointwise bias can take in the depthwise bias.
+            # Nothing nonlinear lies between the convolutions, so the depthwise bias can move into the pointwise bias.
             folded = pointwise_bias + pointwise[:, :, 0, 0] @ depthwise_bias
             narrow, mixing, bias = depthwise[before], pointwise[after][:, before], folded[after]
             if description.kind != "residual":
@@ -77,9 +77,9 @@ def load_blazeface(model: BlazePoser) -> BlazePoser:
 def _plain(depthwise: NDArray[np.float32], pointwise: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the pointwise kernel (out, in, 1, 1) that makes a plain block most similar to a residual block.
 
-    A plain block has no shortcut, so the input passes only through the depthwise kernel d (in, 1, 3, 3). Therefore, a
-    factor e for each channel is added to the pointwise kernel, so that the product e * d is similar to the identity
-    kernel. The best factor is e = d[centre] / sum(d * d).
+    A plain block has no shortcut, so the input passes only through the depthwise kernel d (in, 1, 3, 3). Therefore, for
+    each channel, a factor e is added to the diagonal of the pointwise kernel, so that the product e * d is similar to
+    the identity kernel. The best factor is e = d[centre] / sum(d * d).
     """
     squares = np.square(depthwise).sum((1, 2, 3))
     through = depthwise[:, 0, 1, 1] / np.maximum(squares, 1e-6)
@@ -101,9 +101,9 @@ def lower_boxes(model: BlazePoser) -> BlazePoser:
 def kept_channels(architecture: Architecture) -> list[NDArray[np.int64]]:
     """Return the indices of the channels that are copied from BlazeFace, for the stem and for each block.
 
-    A block keeps the channels of its input as its first channels, because the shortcut adds input and output. If it has
-    more channels than its input, it also gets the channels to which later layers of BlazeFace give the largest weights.
-    If a block has more channels than BlazeFace's block, there are fewer indices than channels.
+    A block keeps the channels of its input as its first channels, because the shortcut adds input and output. If the
+    block has more channels than its input, the block also gets the channels to which later layers of BlazeFace give the
+    largest weights. If a block has more channels than BlazeFace's block, there are fewer indices than channels.
     """
     layers = list(_original_layers())
     blocks = [(layers[2 * i + 1][0], layers[2 * i + 2][0]) for i in range(len(ORIGINAL.blocks))]
@@ -188,7 +188,8 @@ def sha256(path: Path) -> str:
 
 
 def architecture_of(notes: Mapping[str, object]) -> str:
-    """Return the name of the architecture in the notes of a training. Old notes without a name mean "residual"."""
+    """Return the name of the architecture in the notes of a training. If old notes contain no name, return
+    "residual"."""
     recipe = notes.get("recipe")
     named = recipe.get("architecture") if isinstance(recipe, dict) else notes.get("architecture")
     return str(named or "residual")
