@@ -123,8 +123,10 @@ def test_weights_come_back_from_their_file(tmp_path: Path) -> None:
     weights.save(model, tmp_path / "weights.safetensors", {"architecture": "plain-65"})
     loaded = weights.load(tmp_path / "weights.safetensors").state_dict()
     assert all(torch.equal(value, loaded[name]) for name, value in model.state_dict().items())
+    weights.save(model, tmp_path / "other.safetensors", {"architecture": "other"})
+    weights.save(model, tmp_path / "nameless.safetensors", {})
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")
-    for name in ("broken", "absent"):
+    for name in ("other", "nameless", "broken", "absent"):
         with pytest.raises(BlazePoserError, match="blazeposer train"):
             weights.load(tmp_path / f"{name}.safetensors")
 

@@ -176,7 +176,7 @@ def load(path: Path) -> BlazePoser:
         raise BlazePoserError(
             f"there are no weights at {path}: run `blazeposer train`, or name a file with --weights"
         ) from error
-    except (SafetensorError, RuntimeError, json.JSONDecodeError) as error:
+    except (SafetensorError, RuntimeError, json.JSONDecodeError, BlazePoserError) as error:
         raise BlazePoserError(
             f"{path} does not contain this network's weights: run `blazeposer train` again"
         ) from error
@@ -188,11 +188,9 @@ def sha256(path: Path) -> str:
 
 
 def architecture_of(notes: Mapping[str, object]) -> str:
-    """Return the name of the architecture in the notes of a training. If old notes contain no name, return
-    "residual"."""
+    """Return the name of the architecture in the notes of a training, or "None" if the notes contain no name."""
     recipe = notes.get("recipe")
-    named = recipe.get("architecture") if isinstance(recipe, dict) else notes.get("architecture")
-    return str(named or "residual")
+    return str(recipe.get("architecture") if isinstance(recipe, dict) else notes.get("architecture"))
 
 
 def notes(path: Path) -> dict[str, object]:
