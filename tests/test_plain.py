@@ -238,8 +238,5 @@ def test_weights_name_their_architecture(tmp_path: Path) -> None:
     path, model = tmp_path / "plain.safetensors", BlazePoser(ARCHITECTURES["plain-65"])
     weights.save(model, path, {"architecture": "plain-65"})
     assert weights.load(path).architecture == ARCHITECTURES["plain-65"]
-    weights.save(model, path, {"architecture": "unknown"})
-    with pytest.raises(BlazePoserError, match=r"unknown.*plain-65"):
-        weights.load(path)
     with pytest.raises(BlazePoserError, match="no architecture none"):
         architecture("none")
