@@ -41,8 +41,8 @@ class Recording:
         self._lock = threading.Lock()
 
     def start(self, path: Path) -> None:
-        """Start a recording in a new file with the suffix .jsonl or .csv. Raises InputError, also if the file
-        exists."""
+        """Start a recording in a new file with the suffix .jsonl or .csv. Raises InputError if the file exists or
+        cannot be written, or if its name has another suffix."""
         _check_suffix(path)
         with self._lock:
             make_folder(path.parent)

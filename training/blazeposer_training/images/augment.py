@@ -145,7 +145,8 @@ def moved_points(points: Floats, matrices: Floats) -> Floats:
 
 
 def moved_rotations(rotations: Floats, placements: Placements) -> Floats:
-    """Return the rotation matrices (N, 3, 3) of the faces in their training images."""
+    """Convert rotation matrices (N, 3, 3) of faces in the photos to rotation matrices of the same faces in the training
+    images, which can be mirrored and turned."""
     mirrored = np.where(placements.mirrored[:, None, None], mirror_rotation(rotations), rotations)
     return turn_rotation(mirrored, placements.clockwise)
 

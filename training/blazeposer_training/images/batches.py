@@ -263,5 +263,5 @@ def crop_photos(views: Views, rng: np.random.Generator, share: float) -> Views:
 
 
 def _part(record: T, rows: slice | NDArray[np.int64]) -> T:
-    """Return a copy of a dataclass object that contains only the given rows of each field."""
+    """Copy a dataclass object, and keep only the given rows of each field in the copy."""
     return type(record)(**{field.name: getattr(record, field.name)[rows] for field in fields(record)})
