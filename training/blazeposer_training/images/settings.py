@@ -1,6 +1,6 @@
 """Define a recipe's settings for the training images."""
 
-from __future__ import annotations
+from __future__ import annotations  # the types of fields must be strings for `recipe._kinds`
 
 from dataclasses import dataclass
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..images.batches import Batch, Teacher
-from ..network.architecture import ORIGINAL, Architecture
+from ..network.architecture import Architecture
 from ..network.model import BlazePoser
 from ..network.weights import kept_channels
 from .learner import Fit, Learner, autocast, console, progress, to_input
@@ -32,11 +32,7 @@ class Part:
 
 
 def parts(architecture: Architecture) -> list[Part]:
-    """Return the parts of the distillation. For BlazeFace's own architecture, the list is empty, because a network with
-    this architecture starts with a copy of BlazeFace's weights. The blocks at 64x64 learn only from the feature map of
-    32x32."""
-    if (architecture.stem, architecture.blocks) == (ORIGINAL.stem, ORIGINAL.blocks):
-        return []
+    """Return the parts of the distillation. The blocks at 64x64 learn only from the feature map of 32x32."""
     strides = [block.stride for block in architecture.blocks]
     ends = [i for i, stride in enumerate([*strides[1:], 2]) if stride == 2]
     kept = kept_channels(architecture)

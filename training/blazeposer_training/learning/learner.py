@@ -11,8 +11,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from blazeposer.core.errors import BlazePoserError
-
 from ..images.batches import Batch
 from ..network import weights
 from ..network.architecture import ORIGINAL, Architecture, architecture
@@ -35,10 +33,7 @@ class Learner:
     def __init__(self, recipe: Recipe, start: Path | None = None, device: torch.device = CPU) -> None:
         torch.manual_seed(recipe.seed)
         planned = architecture(recipe.architecture)
-        network = weights.load(start) if start else _original(planned)
-        if network.architecture != planned:
-            raise BlazePoserError(f"{start} does not have the recipe's architecture, {recipe.architecture}")
-        self.model = unfold(network).train()
+        self.model = unfold(weights.load(start) if start else _original(planned)).train()
         self.bins = AngleBins(planned.pose_hidden)
         self.original = _original(ORIGINAL).eval().requires_grad_(False)
         for part in (self.model, self.bins, self.original):

@@ -1,6 +1,6 @@
 """Read a training's settings from a recipe of the package (`recipes/NAME.toml`) or from a user's own file."""
 
-from __future__ import annotations
+from __future__ import annotations  # the types of fields must be strings for `recipe._kinds`
 
 import tomllib
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ class Recipe:
     """Decay of the moving average of the weights, 0 to 1. At each step, the moving average keeps this share of its
     previous value. The shipped network has the averaged weights."""
     distil_steps: int
-    """Number of steps of the first stage. A network with BlazeFace's own architecture skips this stage."""
+    """Number of steps of the first stage."""
     distil_rate: float
     """Peak of AdamW's learning rate in the first stage."""
     cached_batches: int

@@ -61,18 +61,14 @@ def identity(convolution: nn.Conv2d) -> Tensor:
 
 
 def unfold(network: BlazePoser) -> BlazePoser:
-    """Copy a network, add the shortcuts that exist only in training to the copy, and return the copy. The copy computes
-    the same outputs as the original network, but has larger values in the feature maps.
-
-    A network without plain blocks is copied unchanged.
-    """
+    """Copy a plain network, add the shortcuts that exist only in training to the copy, and return the copy. The copy
+    computes the same outputs as the original network, but has larger values in the feature maps."""
     network = copy.deepcopy(network)
-    if network.architecture.folds:
-        scale_maps(network, SCALE)
-        clamp_at(network, SCALE * CEILING)
-        for block in network.backbone.blocks:
-            for name, child in list(block.named_children()):
-                setattr(block, name, Shortcut(cast(nn.Conv2d, child)))
+    scale_maps(network, SCALE)
+    clamp_at(network, SCALE * CEILING)
+    for block in network.backbone.blocks:
+        for name, child in list(block.named_children()):
+            setattr(block, name, Shortcut(cast(nn.Conv2d, child)))
     return network
 
 
@@ -81,9 +77,6 @@ def fold(network: BlazePoser) -> BlazePoser:
     """Return a copy of a trained network without the shortcuts that only training needs. The function `fold` reverses
     the changes of `unfold`."""
     trained, network = network, BlazePoser(network.architecture)
-    if not network.architecture.folds:
-        network.load_state_dict(trained.state_dict())
-        return network.train(trained.training)
     outside = {name: value for name, value in trained.state_dict().items() if not name.startswith("backbone.blocks")}
     network.load_state_dict(outside, strict=False)
     for theirs, ours in zip(trained.backbone.blocks, network.backbone.blocks, strict=True):

@@ -2,8 +2,8 @@
 
 In each block, the pool and pad operations come before the convolutions, so that fewer tensors are in memory at the same
 time. With TensorFlow's order of operations, the network's working memory (arena) would be a quarter larger. Only
-residual blocks have pool, pad and add operations. No residual network ships, but the tests of the cost model write
-files of residual networks.
+residual blocks have pool, pad and add operations. No residual network ships, but tests write files of residual
+networks.
 """
 
 import math

@@ -176,7 +176,7 @@ def load(path: Path) -> BlazePoser:
         raise BlazePoserError(
             f"there are no weights at {path}: run `blazeposer train`, or name a file with --weights"
         ) from error
-    except (SafetensorError, RuntimeError, json.JSONDecodeError, BlazePoserError) as error:
+    except (SafetensorError, RuntimeError, TypeError, ValueError, BlazePoserError) as error:
         raise BlazePoserError(
             f"{path} does not contain this network's weights: run `blazeposer train` again"
         ) from error

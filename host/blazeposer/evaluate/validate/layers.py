@@ -57,13 +57,9 @@ class Layers:
 
     @property
     def rescaled(self) -> set[str]:
-        """Layers in which quantization changes the values by more than the rounding error. Quantization rescales the
-        channels of depthwise convolutions. It also clips the values of two branches that are added, if a ReLU follows
-        the addition."""
-        depthwise = {item.outputs[0] for item in self.operations.values() if item.name == "DEPTHWISE_CONV_2D"}
-        summed = {index for item in self.operations.values() if item.name == "ADD" for index in item.inputs}
-        branches = {item.outputs[0] for item in self.operations.values() if item.inputs[0] in depthwise} & summed
-        return {name for name, item in self.operations.items() if item.outputs[0] in depthwise | branches}
+        """Layers in which quantization changes the values by more than the rounding error, because it rescales the
+        channels of depthwise convolutions."""
+        return {name for name, item in self.operations.items() if item.name == "DEPTHWISE_CONV_2D"}
 
     def unlike(self, manifest: Manifest) -> list[str]:
         """Return the layers whose scale, zero point or weight scales differ from the manifest."""
