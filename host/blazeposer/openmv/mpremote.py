@@ -18,6 +18,10 @@ MOST = 100_000_000
 _LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset", "Errno 5]", "PermissionError")
 
 
+class NoRepl(PortError):
+    """Error for a camera that did not let mpremote into its REPL. The camera has run no command of mpremote."""
+
+
 class Complaint(PortError):
     """Error for an mpremote command that failed on the camera. `reason` is the last line that mpremote printed."""
 
@@ -86,7 +90,7 @@ def _error(port: str, command: str, text: str) -> PortError:
             f"the connection to {port} was lost: check the cable, close OpenMV IDE and run the command again"
         )
     if "could not enter raw repl" in text:
-        return PortError(
+        return NoRepl(
             f"{port} does not answer like an OpenMV camera: close OpenMV IDE and reset the camera; if its main.py "
             "cannot be stopped, see docs/troubleshooting.md"
         )
