@@ -96,7 +96,8 @@ class ProtocolPort:
                 raise _Interrupted
             if left <= 0 or self._stop.is_set():
                 return None
-            if select.select([self._cable.end], [], [], left)[0]:
+            # Check the baud rate once more: the next program may have opened the port, and its bytes are for the REPL.
+            if select.select([self._cable.end], [], [], left)[0] and self.is_active:
                 try:
                     self._received += os.read(self._cable.end, CHUNK)
                 except OSError:  # the port was closed just now
