@@ -194,6 +194,7 @@ def test_records_come_with_pictures(camera: VirtualCamera, portrait: Image) -> N
     until(lambda: counts_of_faces() >= {0, 1, 2}, "records with none, one and two faces")
     watching.stop()
     records = [moment.record for moment in watching.moments if moment.record]
+    assert {len(found.faces) for found in records} > {0}
     assert all(found.size == (240, 240) and found.ms for found in records)
     counts = watching.link.counts
     assert (counts.garbled, counts.other_version, counts.late, counts.restarts) == (0, 0, 0, 0)
