@@ -18,7 +18,7 @@ from blazeposer.media.sources import open_source
 from blazeposer.scene.sequence import frames
 
 DEMO_STEP = 4
-"""Of the demo images with a single head, the command uses only every `DEMO_STEP`-th image."""
+"""The command uses every `DEMO_STEP`-th demo image with a single head."""
 MOST_PICTURES = 100
 
 
