@@ -1,6 +1,5 @@
 """Training images: image and label stay together, and every batch is what seed and step say."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -31,11 +30,8 @@ from blazeposer_training.images.augment import (
 )
 from blazeposer_training.images.bank import COLLAGES, SIDE, Bank, collages, cut, make_bank, read_bank
 from blazeposer_training.images.batches import (
-    MARGINS,
     TrainingBatches,
     balance,
-    crop_photos,
-    disturbed_batches,
     make_batch,
     training_batches,
     validation_batches,
@@ -57,12 +53,10 @@ def placements(count: int, **values: object) -> Placements:
     return Placements(**{name: np.full(count, value) for name, value in usual.items()})
 
 
-def views(count: int, rim: int = BLACK, unlabelled: bool = False, margin: float = np.inf) -> Views:
+def views(count: int, rim: int = BLACK, unlabelled: bool = False) -> Views:
     none, whole = np.zeros(count, np.int64), np.tile([0.0, 0, 1], (count, 1))
     no = np.zeros(count, bool)
-    return Views(
-        np.full(count, rim), no, none, whole, no, np.full(count, unlabelled), np.full(count, margin)
-    )  # fmt: skip
+    return Views(np.full(count, rim), no, none, whole, no, np.full(count, unlabelled))
 
 
 def photo_bank(photo: prepare.Image, box: tuple[float, ...], points: np.ndarray) -> Bank:
@@ -155,19 +149,6 @@ def test_rims() -> None:
     assert pictures[2, 0, 64, 36] == 200
 
 
-def test_a_cropped_photo_begins_near_the_face() -> None:
-    photo = np.full((100, 100, 3), 50, np.uint8)
-    photo[:, :22] = 200  # the face's box begins at 30, so only two columns of the stripe are visible
-    bank = photo_bank(photo, (30, 30, 70, 70), np.array([50.0, 50]))
-    matrices = np.tile(np.array([[0.5, 0, 39], [0, 0.5, 39]]), (4, 1, 1))
-    rims = np.array([BLACK, REPLICATED, REFLECTED, PHOTO])
-    cropped = Views(**{**vars(views(4, margin=0.25)), "rim": rims})
-    pictures = render(bank, np.zeros(4, np.int64), matrices, cropped, np.zeros(4))
-    left = pictures[:, 0, 64, 45]  # four pixels left of the visible part
-    assert left.tolist() == [0, 200, 50, 255]
-    assert torch.all(pictures[:, :, 52:76, 52:76] == 50)
-
-
 def test_an_unlabelled_picture_shows_the_background_and_counts_for_nothing(bank: Bank) -> None:
     batch = make_batch(bank, np.arange(4), placements(4), views(4, REPLICATED, unlabelled=True), None)
     background = torch.nn.functional.interpolate(bank.backgrounds[:1].float(), INPUT_SIZE, mode="bilinear")
@@ -179,29 +160,6 @@ def test_an_unlabelled_picture_shows_the_background_and_counts_for_nothing(bank:
     assert 30 <= unlabelled.sum() <= 70
     assert not drawn.boxes[unlabelled].any()
     assert drawn.boxes[~unlabelled].any(1).all()
-
-
-def test_the_share_of_cropped_photos() -> None:
-    rng = np.random.default_rng(0)
-    drawn = Views.random(rng, 20000, 1, 0.0, 0.0)
-    assert crop_photos(drawn, rng, 0.0) is drawn
-    margin = crop_photos(drawn, rng, 0.25).margin
-    assert np.mean(np.isfinite(margin)) == pytest.approx(0.25, abs=0.02)
-    assert MARGINS[0] <= margin.min() <= margin[np.isfinite(margin)].max() <= MARGINS[1]
-
-
-def test_cropped_photos_change_what_is_around_the_faces_and_no_label(bank: Bank) -> None:
-    settings = replace(SETTINGS, unlabelled=0.0)
-    cropped = replace(settings, cropped=1.0)
-    pairs = [
-        [TrainingBatches(bank, 12, range(1), 0, some)[0] for some in (settings, cropped)],
-        [next(disturbed_batches(bank, 12, some)) for some in (settings, cropped)],
-    ]
-    for whole, cut_close in pairs:
-        changed = (whole.pictures != cut_close.pictures).flatten(1).any(dim=1)
-        assert changed.sum() >= 6
-        for name in ("boxes", "landmarks", "rotations", "weights"):
-            assert torch.equal(getattr(whole, name), getattr(cut_close, name))
 
 
 def test_a_collage_is_rows_of_whole_photos() -> None:

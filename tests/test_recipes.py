@@ -35,9 +35,9 @@ def test_the_weights_notes_hold_their_recipe() -> None:
 
 def test_notes_with_a_setting_too_few_or_too_many_give_the_recipe_full() -> None:
     older = json.loads(json.dumps(asdict(read_recipe("quick"))))
-    del older["images"]["cropped"]
+    del older["images"]["blur"]
     assert recipe_of({"recipe": older}) == read_recipe("full")
-    older["images"] |= {"cropped": 0.0, "reject": True}
+    older["images"] |= {"blur": 0.0, "reject": True}
     assert recipe_of({"recipe": older}) == read_recipe("full")
     older = json.loads(json.dumps(asdict(read_recipe("quick")))) | {"parallel": 0}
     assert recipe_of({"recipe": older}) == read_recipe("full")

@@ -167,9 +167,6 @@ class Views:
     """True if the visible square of the background is mirrored."""
     unlabelled: Bools
     """True if the image shows only the background, without the face."""
-    margin: Floats
-    """Width of the photo's visible margin around the face's box, as a fraction of the box's longer side. If the width
-    is infinite, the whole photo is visible."""
 
     @staticmethod
     def random(rng: np.random.Generator, count: int, backgrounds: int, photos: float, unlabelled: float) -> "Views":
@@ -185,7 +182,6 @@ class Views:
             crop=np.stack([*corner, side], axis=-1),
             flipped=rng.random(count) < 0.5,
             unlabelled=rng.random(count) < unlabelled,
-            margin=np.full(count, np.inf),
         )
 
 
@@ -201,19 +197,19 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
     if bulge.any():
         rows = _rows(bulge > 0, device)
         source[rows] = _bulged(source[rows], bank.boxes[faces][bulge > 0], bulge[bulge > 0])
-    first, last = (_to(limit, device)[:, None, None] for limit in _visible(bank, faces, views.margin))
+    last = _to(bank.sizes[faces] - 1, device)[:, None, None]
 
     scale = np.hypot(matrices[:, 0, 0], matrices[:, 1, 0])
     # distance in image pixels from the photo's edge inwards, to make the edge soft
-    depth = torch.minimum(source - first, last - source).amin(-1).add_(0.5) * _to(scale, device)[:, None, None]
+    depth = torch.minimum(source, last - source).amin(-1).add_(0.5) * _to(scale, device)[:, None, None]
     plain = np.isin(views.rim, (REPLICATED, REFLECTED))
     inside = torch.maximum(depth.add_(0.5).clamp_(0, 1), _to(plain, device)[:, None, None])
     inside *= _to(~views.unlabelled, device)[:, None, None]
 
     reflected = _rows(views.rim == REFLECTED, device)
-    low, edge = first[reflected], (last - first)[reflected].clamp(min=1)
-    source[reflected] = low + edge - ((source[reflected] - low).abs() % (2 * edge) - edge).abs()
-    grid = torch.minimum(torch.maximum(source, first), last).add_(0.5).mul_(2 / SIDE).sub_(1)
+    edge = last[reflected].clamp(min=1)
+    source[reflected] = edge - (source[reflected].abs() % (2 * edge) - edge).abs()
+    grid = torch.minimum(source.clamp_(min=0), last).add_(0.5).mul_(2 / SIDE).sub_(1)
 
     pictures = torch.empty((len(faces), 3, INPUT_SIZE, INPUT_SIZE), device=device)
     shrink = np.where(views.smooth & (scale < 0.7), np.where(scale < 0.35, 4, 2), 1)
@@ -230,13 +226,6 @@ def render(bank: Bank, faces: NDArray[np.int64], matrices: Floats, views: Views,
         rows = _rows(behind, device)
         pictures[rows] += _backgrounds(bank, views, behind) * (1 - inside[rows, None])
     return pictures
-
-
-def _visible(bank: Bank, faces: NDArray[np.int64], margin: Floats) -> tuple[Floats, Floats]:
-    """Return the top left and the bottom right pixel (N, 2) of the visible part of each photo, as x and y."""
-    boxes, last = bank.boxes[faces], bank.sizes[faces] - 1
-    around = (margin * (boxes[:, 2:] - boxes[:, :2]).max(axis=1))[:, None]
-    return np.clip(boxes[:, :2] - around, 0, last), np.clip(boxes[:, 2:] + around, 0, last)
 
 
 def _backgrounds(bank: Bank, views: Views, chosen: Bools) -> Tensor:

@@ -43,10 +43,6 @@ difference between several predictions of the label."""
 COVERED = (0.1, 0.5)
 """Smallest and largest part of a face's box that a rectangle covers."""
 
-MARGINS = (0.03, 0.3)
-"""Smallest and largest visible margin around a face whose photo is cut, as fractions of the longer side of the face's
-box. The setting `cropped` is the share of such faces."""
-
 T = TypeVar("T", Placements, Views, Light)
 
 
@@ -113,7 +109,6 @@ class TrainingBatches(Dataset[Batch]):
         light = Light.random(rng, count, settings.light, settings.blur)
         placements = disturbed(placements, rng, settings)
         light = cover_faces(light, placements, rng, settings.covered)
-        views = crop_photos(views, rng, settings.cropped)
         rows = np.arange(count)
         twins = (rows % 2 == 1) & (rows < 2 * round(settings.mirrored * count))
         own = np.flatnonzero(~twins)
@@ -179,7 +174,6 @@ def disturbed_batches(bank: Bank, size: int, settings: ImageSettings) -> Iterato
     views = Views.random(rng, count, len(bank.backgrounds), settings.photos, 0.0)
     light, faces = Light.random(rng, count, settings.light, settings.blur), np.arange(count)
     light = cover_faces(light, placements, rng, settings.covered)
-    views = crop_photos(views, rng, settings.cropped)
     for start in range(0, count, size):
         part = slice(start, start + size)
         yield make_batch(bank, faces[part], _part(placements, part), _part(views, part), _part(light, part))
@@ -252,14 +246,6 @@ def cover_faces(light: Light, placements: Placements, rng: np.random.Generator, 
     middles, sides = np.column_stack([across, down]), (half * np.sqrt(part))[:, None]
     boxes = np.round(INPUT_SIZE * np.concatenate([middles - sides, middles + sides], axis=1)).astype(np.int64)
     return replace(light, rectangle=np.where(covered[:, None], boxes, light.rectangle))
-
-
-def crop_photos(views: Views, rng: np.random.Generator, share: float) -> Views:
-    """Return a copy of `views` in which a fraction `share` of the photos is cut close around the face."""
-    if not share:
-        return views
-    cropped = rng.random(len(views.margin)) < share
-    return replace(views, margin=np.where(cropped, rng.uniform(*MARGINS, len(cropped)), views.margin))
 
 
 def _part(record: T, rows: slice | NDArray[np.int64]) -> T:

@@ -45,8 +45,6 @@ class ImageSettings:
     outputs for these two images."""
     covered: float
     """Share of faces that a rectangle covers in part, in addition to the rectangles of `light`."""
-    cropped: float
-    """Share of faces whose photo is cut close around the face."""
     blur: float
     """Largest standard deviation of the blur, in pixels."""
     balance: float
