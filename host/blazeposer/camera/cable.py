@@ -22,7 +22,7 @@ class Cable:
     """A cable between the virtual camera and the PC, from plugging in to unplugging.
 
     The camera's port has a name outside of the folder /dev/pts, because mpremote 1.29 would wait forever for a port in
-    /dev/pts (transport_serial.py, is_pty). Raises OSError if a file with the name of the port already exists.
+    /dev/pts (transport_serial.py, is_pty).
     """
 
     def __init__(self, name: Path) -> None:
@@ -37,16 +37,17 @@ class Cable:
         bytes wait."""
         self.is_connected = False
         """True if a program on the PC had the port open for the REPL at the last call of `receive`."""
-        try:
-            tty.setraw(terminal)
-            os.chmod(os.ttyname(terminal), 0o600)
-            name.symlink_to(os.ttyname(terminal))
-        except OSError:
-            os.close(self.end)
-            raise
-        finally:
-            os.close(terminal)
+        self.is_visible = False
+        self._terminal = os.ttyname(terminal)
+        tty.setraw(terminal)
+        os.chmod(self._terminal, 0o600)
+        os.close(terminal)
         os.set_blocking(self.end, False)
+
+    def show(self) -> None:
+        """Make the port visible on the PC. Raises OSError if a file with the name of the port already exists."""
+        Path(self.address).symlink_to(self._terminal)
+        self.is_visible = True
 
     def receive(self) -> bytes:
         """Check whether a program opened or closed the port, and return the bytes that the PC sent to the REPL."""
@@ -71,7 +72,9 @@ class Cable:
         return self._is_at_protocol_rate() and not self._events() & select.POLLHUP
 
     def close(self) -> None:
-        Path(self.address).unlink(missing_ok=True)
+        if self.is_visible:
+            self.is_visible = False
+            Path(self.address).unlink(missing_ok=True)
         os.close(self.end)
 
     def _events(self) -> int:

@@ -34,18 +34,20 @@ Answer = dict[str, Any]
 
 
 class Hardware:
-    """The hardware during one run of MicroPython. A call of machine.reset() in a script calls `pressed`."""
+    """The hardware during one run of MicroPython. After the event `reset` has been set, `wake` is called."""
 
-    def __init__(self, frames: Frames, device: Device, protocol: ProtocolPort, pressed: Callable[[], None]) -> None:
+    def __init__(self, frames: Frames, device: Device, protocol: ProtocolPort, wake: Callable[[], None]) -> None:
         self._frames = frames
         self.device = device
         self._protocol = protocol
-        self._pressed = pressed
+        self._wake = wake
         self._networks: list[Network] = []
         self._snapshots = 0
         self._picture: Image | None = None
         self.ready = threading.Event()
         """Event that is set when MicroPython has mounted its drives and will run boot.py next."""
+        self.reset = threading.Event()
+        """Event that is set when a script has called machine.reset()."""
         self._listener, self.address = device.listen("hardware")
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -97,7 +99,8 @@ class Hardware:
         self.ready.set()
 
     def _on_reset(self) -> None:
-        self._pressed()
+        self.reset.set()
+        self._wake()
 
     def _on_active(self) -> Answer:
         return {"active": self._protocol.is_active}

@@ -30,11 +30,10 @@ class VirtualCamera(Bridge):
     - `board` is the key of a board in `boards.BOARDS`. The virtual camera identifies itself as this board and has the
       drives of this board, but not its speed or memory.
     - `card` is true if an SD card is inserted.
-    - `moves` is true if the port changes at every hard reset, as the port of a real camera may do. If `moves` is false,
-      programs stay connected during a hard reset, although a real camera would disconnect the programs.
+    - `moves` is true if the port gets another name at every hard reset, as the port of a real camera may do.
 
-    MicroPython's process ends when the thread that created the virtual camera ends, even if the camera was not switched
-    off. Raises BlazePoserError if the virtual camera cannot run.
+    MicroPython's process ends when the PC's process ends, even if the camera was not switched off. Raises
+    BlazePoserError if the virtual camera cannot run.
     """
 
     def __init__(

@@ -6,10 +6,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from blazeposer.core.errors import PortError
 from blazeposer.core.resources import board_dir, default_model
+from blazeposer.openmv import ports
 
 PATIENCE = 120.0
 """Longest time in seconds that a short command may run without output."""
@@ -18,8 +20,8 @@ MOST = 100_000_000
 _LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset", "Errno 5]", "PermissionError")
 
 
-class NoRepl(PortError):
-    """Error for a camera that did not let mpremote into its REPL. The camera has run no command of mpremote."""
+class LostError(PortError):
+    """Error for a connection that was lost while mpremote ran."""
 
 
 class Complaint(PortError):
@@ -86,11 +88,11 @@ def mpremote(port: str, *arguments: str, expected: float = 0, said: Callable[[st
 
 def _error(port: str, command: str, text: str) -> PortError:
     if any(word in text for word in _LOST):
-        return PortError(
+        return LostError(
             f"the connection to {port} was lost: check the cable, close OpenMV IDE and run the command again"
         )
     if "could not enter raw repl" in text:
-        return NoRepl(
+        return PortError(
             f"{port} does not answer like an OpenMV camera: close OpenMV IDE and reset the camera; if its main.py "
             "cannot be stopped, see docs/troubleshooting.md"
         )
@@ -116,4 +118,8 @@ def copy_to_camera(
 
 
 def reset(port: str) -> None:
-    mpremote(port, "reset")
+    """Reset the camera, and wait until the camera is back. Raises PortError."""
+    found = ports.find(port)
+    with suppress(LostError):  # on a busy PC, the camera resets before mpremote has closed the port
+        mpremote(port, "reset")
+    ports.after_reset(found, PATIENCE)

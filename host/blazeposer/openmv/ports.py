@@ -1,6 +1,7 @@
 """Find the cameras that are connected to this PC. Real cameras are found by their USB vendor and product numbers.
 Virtual cameras are found in the list that `register.py` keeps."""
 
+import time
 from dataclasses import dataclass, field
 
 from serial.tools import list_ports
@@ -8,6 +9,11 @@ from serial.tools import list_ports
 from blazeposer.core import boards
 from blazeposer.core.errors import PortError
 from blazeposer.openmv import register
+
+UNTIL_RESET = 3.0
+"""Longest time, in seconds, to wait until a camera begins its reset. mpremote 1.29 ends 0.1 s before the camera begins
+its reset (`reset` in mpremote/main.py)."""
+_LOOK = 0.01
 
 
 @dataclass(frozen=True)
@@ -62,3 +68,16 @@ def again(port: Port) -> Port | None:
     if not port.serial:
         return port
     return next((other for other in cameras() if other.serial == port.serial), None)
+
+
+def after_reset(port: Port, patience: float) -> Port:
+    """Wait until a camera that was asked to reset is back, and return its port. Raises PortError if the camera is not
+    back after `patience` seconds. If the camera's serial number is not known, return `port` at once."""
+    began = time.monotonic()
+    while port.serial and again(port) and time.monotonic() < began + UNTIL_RESET:
+        time.sleep(_LOOK)
+    while not (found := again(port)):
+        if time.monotonic() > began + patience:
+            raise PortError(f"the camera at {port.device} did not restart: unplug it, and plug it in again")
+        time.sleep(_LOOK)
+    return found

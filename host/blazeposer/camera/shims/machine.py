@@ -10,9 +10,12 @@ from umachine import *
 
 
 def reset():
-    _ask("reset")
     while True:  # the program on the PC ends this process
-        _time.sleep(1)
+        try:
+            _ask("reset")
+            _time.sleep(1)
+        except KeyboardInterrupt:  # a camera cannot stop its reset
+            pass
 
 
 def unique_id():
