@@ -265,18 +265,49 @@ def test_cameras_are_known_by_their_usb_ids(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_a_camera_is_back_after_it_was_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    before, after = ports.Port("/dev/ttyACM3", "123"), ports.Port("/dev/ttyACM7", "123")
-    seen = iter([[before], [before], [], [], [after]])
-    monkeypatch.setattr(ports, "cameras", lambda: next(seen))
-    assert ports.after_reset(before, HANG) == after
+    before, after = ports.Port("COM3", "123"), ports.Port("COM7", "123")
+    seen = iter([[before], [before], [], [], []])
+    monkeypatch.setattr(ports, "cameras", lambda: next(seen, [after]))
+    assert ports.reset(before, nothing, HANG) == after
+
+
+def test_a_camera_is_back_at_the_same_port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A reset can be so short that nobody sees the camera gone. Then the port's file is new."""
+    port = ports.Port(str(tmp_path / "ttyACM3"), "123")
+    monkeypatch.setattr(ports, "cameras", lambda: [port])
+    monkeypatch.setattr(ports, "UNTIL_RESET", HANG)
+    (tmp_path / "ttyACM3").symlink_to("old")
+
+    def reset() -> None:
+        (tmp_path / "ttyACM3").unlink()
+        (tmp_path / "ttyACM3").symlink_to("new")
+        raise ports.LostError("the connection was lost")
+
+    assert ports.reset(port, reset, HANG) == port
 
 
 def test_a_camera_that_does_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ports, "cameras", list)
+    port = ports.Port("COM3", "123")
+    seen = iter([[port]])
+    monkeypatch.setattr(ports, "cameras", lambda: next(seen, []))
     with pytest.raises(PortError, match="plug it in again"):
-        ports.after_reset(ports.Port("/dev/ttyACM3", "123"), 0.01)
-    unknown = ports.Port("rfc2217://camera:2217")
-    assert ports.after_reset(unknown, 0.01) == unknown
+        ports.reset(port, nothing, 0.01)
+
+
+@pytest.mark.parametrize("port", [ports.Port("COM3", "123"), ports.Port("rfc2217://camera:2217")])
+def test_a_lost_connection_is_no_reset(monkeypatch: pytest.MonkeyPatch, port: ports.Port) -> None:
+    def lose() -> None:
+        raise ports.LostError("the connection was lost")
+
+    monkeypatch.setattr(ports, "cameras", lambda: [port])
+    monkeypatch.setattr(ports, "UNTIL_RESET", 0.01)
+    assert ports.reset(port, nothing, HANG) == port
+    with pytest.raises(PortError, match="was lost"):
+        ports.reset(port, lose, HANG)
+
+
+def nothing() -> None:
+    """Stand for a command that a camera obeys."""
 
 
 def test_the_plan_has_to_be_agreed_to(

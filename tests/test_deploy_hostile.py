@@ -209,6 +209,27 @@ def test_status_in_the_command_line(
     assert run_.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("missed", [0, 1, 2])
+@pytest.mark.usefixtures("says")
+def test_a_camera_may_miss_one_ctrl_c(monkeypatch: pytest.MonkeyPatch, missed: int) -> None:
+    attempts = []
+
+    def say(port: str, *arguments: str, said: Callable[[str], None], expected: float = 0) -> str:
+        attempts.append(arguments)
+        if len(attempts) <= missed:
+            raise mpremotes.NoRepl("no answer")
+        return json.dumps(SELF_TEST)
+
+    monkeypatch.setattr(cameras, "mpremote", say)
+    asked = cameras.Camera(Port("/dev/camera"))
+    if missed == 2:
+        with pytest.raises(PortError, match="no answer"):
+            asked.self_test()
+    else:
+        assert asked.self_test() == SELF_TEST
+    assert attempts == [attempts[0]] * min(missed + 1, 2)
+
+
 @pytest.mark.parametrize("line", ["[" * 100_000, "[[[1e999, 1, 1, 1], 1, [[1, 1]], [1, 2], 1]]", "[[1]]", "[3]"])
 def test_faces_that_are_none(
     says: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, portrait: Image, line: str

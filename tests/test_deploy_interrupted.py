@@ -13,7 +13,6 @@ from blazeposer.camera import VirtualCamera
 from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.deploy import backup as backups
 from blazeposer.deploy.bundle import MODEL, Bundle
-from blazeposer.deploy.deployment import CameraStatus
 from blazeposer.openmv import romfs
 from deploying import BOARD, FRAME, Silent, deploy, fails, held, in_use, restore, status
 from waiting import HANG
@@ -27,21 +26,14 @@ def test_a_board_that_resets_in_the_middle(bundle: Bundle, tmp_path: Path) -> No
         in_use(camera)
         before = held(camera)
 
-        def moved_status() -> CameraStatus:
-            port = camera.port
-            found = status(camera, bundle, tmp_path)
-            while camera.port == port:  # it ends with a reset, a tenth of a second after mpremote has gone
-                time.sleep(0.01)
-            return found
-
         for point in (300, 20_000, 50_000):
             camera.reset_after(point)
             assert "close OpenMV IDE" in fails(camera, bundle, tmp_path)
             while not camera.is_plugged_in:
                 time.sleep(0.01)
-            moved_status()
+            status(camera, bundle, tmp_path)
         deploy(camera, bundle, tmp_path)
-        assert moved_status().is_deployed
+        assert status(camera, bundle, tmp_path).is_deployed
         restore(camera, tmp_path)
         assert held(camera) == before
 

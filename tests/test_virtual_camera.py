@@ -22,6 +22,7 @@ from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.core.prepare import Image, rgb565
 from blazeposer.core.resources import board_dir
 from blazeposer.openmv import mpremote as mpremote_module
+from blazeposer.openmv import ports
 from blazeposer.openmv.mpremote import mpremote
 from conftest import CommandLine
 from reading import read_lines
@@ -156,7 +157,7 @@ def test_a_reset_can_begin_before_mpremote_has_ended(camera: VirtualCamera, monk
 
     def mpremote_that_ends_late(port: str, command: str) -> None:
         mpremote(port, "exec", "--no-follow", "import machine; machine.reset()")
-        raise mpremote_module.LostError("the connection was lost")
+        raise ports.LostError("the connection was lost")
 
     (camera.folder / "flash" / "main.py").write_text(TICKING)
     monkeypatch.setattr(mpremote_module, "mpremote", mpremote_that_ends_late)

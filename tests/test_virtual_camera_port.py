@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -15,12 +16,12 @@ import numpy as np
 import pytest
 import serial
 
-from blazeposer.camera import VirtualCamera
+from blazeposer.camera import VirtualCamera, micropython
 from blazeposer.camera.micropython import MicroPython
-from blazeposer.core.errors import PortError
+from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.openmv import register
 from blazeposer.openmv.mpremote import mpremote
-from waiting import HANG, until
+from waiting import HANG, InThread, until
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
 needs_landlock = pytest.mark.skipif(
@@ -242,6 +243,28 @@ def test_what_the_camera_fails_with_is_said_when_it_stops(monkeypatch: pytest.Mo
         camera.stop()
     assert not camera.folder.exists()
     assert camera.device.serial not in register.running()
+
+
+@pytest.mark.usefixtures("needs_virtual_camera")
+@pytest.mark.parametrize(("start", "reason"), [("1 / 0", "divide by zero"), ("import sys\nsys.exit()", "it ends")])
+def test_a_firmware_that_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, start: str, reason: str
+) -> None:
+    shutil.copytree(micropython._SHIMS, tmp_path / "shims")
+    (tmp_path / "shims" / "start.py").write_text(start)
+    monkeypatch.setattr(micropython, "_SHIMS", tmp_path / "shims")
+    with pytest.raises(BlazePoserError, match=f"does not start: .*{reason}"):
+        VirtualCamera([FRAME])
+
+
+def test_a_cable_that_is_unplugged_during_a_reset(camera: VirtualCamera) -> None:
+    resetting = InThread(camera.reset)
+    until(lambda: not camera.is_plugged_in, "the reset")
+    camera.unplug_after(0)
+    resetting.join()
+    until(lambda: camera._micropython is None, "the cut")
+    camera.plug_in()
+    assert mpremote(camera.port, "exec", "print(1)") == "1\n"
 
 
 def fail(hard: bool) -> MicroPython:

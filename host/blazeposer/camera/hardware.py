@@ -34,7 +34,7 @@ Answer = dict[str, Any]
 
 
 class Hardware:
-    """The hardware during one run of MicroPython. After the event `reset` has been set, `wake` is called."""
+    """The hardware during one run of MicroPython. After an event of this class has been set, `wake` is called."""
 
     def __init__(self, frames: Frames, device: Device, protocol: ProtocolPort, wake: Callable[[], None]) -> None:
         self._frames = frames
@@ -97,6 +97,7 @@ class Hardware:
 
     def _on_started(self) -> None:
         self.ready.set()
+        self._wake()
 
     def _on_reset(self) -> None:
         self.reset.set()

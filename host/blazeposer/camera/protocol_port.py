@@ -70,6 +70,8 @@ class ProtocolPort:
         channel = ScriptChannel(name, self._device)
         self._scripts = [*self._scripts, channel]
         self._events.append(_CHANNEL_REGISTERED)
+        if self._stop.is_set():  # the script's camera was reset in the meantime
+            self.restart()
         return channel.address
 
     def _run(self) -> None:
@@ -97,7 +99,7 @@ class ProtocolPort:
             if left <= 0 or self._stop.is_set():
                 return None
             # Check the baud rate once more: the next program may have opened the port, and its bytes are for the REPL.
-            if select.select([self._cable.end], [], [], left)[0] and self.is_active:
+            if select.select([self._cable.end], [], [], min(left, LOOK))[0] and self.is_active:
                 try:
                     self._received += os.read(self._cable.end, CHUNK)
                 except OSError:  # the port was closed just now

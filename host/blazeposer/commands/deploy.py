@@ -113,7 +113,10 @@ def status(bundle: Path | None, port: str | None, backups: Path) -> None:
     """
     bundle_for = _chosen(bundle)
     with deployment.connected(port, backups) as camera:
-        found = deployment.status(camera, bundle_for, backups)
+        _tell(deployment.status(camera, bundle_for, backups))
+
+
+def _tell(found: deployment.CameraStatus) -> None:
     state, unfinished = found.state, found.unfinished
     say(f"{state.board.name}, firmware {state.version}, starts from {state.start}")
     for path, drive in state.drives.items():

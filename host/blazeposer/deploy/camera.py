@@ -18,7 +18,7 @@ from typing import Any
 from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.deploy.state import CARD, State, read_self_test, read_state
 from blazeposer.openmv import flash, ports
-from blazeposer.openmv.mpremote import Complaint, LostError, mpremote
+from blazeposer.openmv.mpremote import Complaint, NoRepl, mpremote
 from blazeposer.openmv.ports import Port
 from blazeposer.stream.record import Record, read_records
 
@@ -160,10 +160,8 @@ class Camera:
         """Reset the camera if its script was stopped, and wait until the camera is back. After the reset, main.py runs.
         Raises PortError."""
         if self.is_stopped:
-            with suppress(LostError):  # on a busy PC, the camera resets before mpremote has closed the port
-                self._run("reset")
+            self.port = ports.reset(self.port, lambda: self._run("reset"), self.patience)
             self.is_stopped = False
-            self.port = ports.after_reset(self.port, self.patience)
 
     def first_record(self) -> Record:
         """Return the first record after a restart. After the restart, the camera may be at another serial port. Raises
@@ -184,7 +182,10 @@ class Camera:
     def _run(self, *arguments: str, expected: float = 0, said: Callable[[str], None] = lambda _: None) -> str:
         if (found := ports.again(self.port)) is None or found.device != self.port.device:
             raise PortError(f"the connection to {self.port.device} was lost: check the cable and run the command again")
-        return mpremote(self.port.device, *arguments, expected=expected, said=said)
+        try:
+            return mpremote(self.port.device, *arguments, expected=expected, said=said)
+        except NoRepl:  # mpremote 1.29 sends Ctrl-C only once, and a camera that has just started can miss it
+            return mpremote(self.port.device, *arguments, expected=expected, said=said)
 
     def _answer(self, text: str) -> dict[str, Any]:
         with suppress(ValueError, RecursionError):

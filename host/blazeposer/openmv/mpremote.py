@@ -6,22 +6,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from blazeposer.core.errors import PortError
 from blazeposer.core.resources import board_dir, default_model
 from blazeposer.openmv import ports
+from blazeposer.openmv.ports import LostError
 
 PATIENCE = 120.0
 """Longest time in seconds that a short command may run without output."""
 MOST = 100_000_000
 """Largest number of characters in a camera's answer. A camera's whole flash in base64 has fewer characters."""
-_LOST = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset", "Errno 5]", "PermissionError")
+_ERRORS = ("SerialException", "BrokenPipe", "ConnectionRefused", "ConnectionReset", "PermissionError")
+_LOST = (*_ERRORS, "Errno 5]", "Errno 6]")  # on Linux and macOS, these error numbers mean that the port is gone
 
 
-class LostError(PortError):
-    """Error for a connection that was lost while mpremote ran."""
+class NoRepl(PortError):
+    """Error for a camera that did not let mpremote into its REPL. The camera has run no command of mpremote."""
 
 
 class Complaint(PortError):
@@ -92,7 +93,7 @@ def _error(port: str, command: str, text: str) -> PortError:
             f"the connection to {port} was lost: check the cable, close OpenMV IDE and run the command again"
         )
     if "could not enter raw repl" in text:
-        return PortError(
+        return NoRepl(
             f"{port} does not answer like an OpenMV camera: close OpenMV IDE and reset the camera; if its main.py "
             "cannot be stopped, see docs/troubleshooting.md"
         )
@@ -119,7 +120,4 @@ def copy_to_camera(
 
 def reset(port: str) -> None:
     """Reset the camera, and wait until the camera is back. Raises PortError."""
-    found = ports.find(port)
-    with suppress(LostError):  # on a busy PC, the camera resets before mpremote has closed the port
-        mpremote(port, "reset")
-    ports.after_reset(found, PATIENCE)
+    ports.reset(ports.find(port), lambda: mpremote(port, "reset"), PATIENCE)

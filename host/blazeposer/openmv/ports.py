@@ -1,7 +1,9 @@
 """Find the cameras that are connected to this PC. Real cameras are found by their USB vendor and product numbers.
 Virtual cameras are found in the list that `register.py` keeps."""
 
+import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from serial.tools import list_ports
@@ -14,6 +16,10 @@ UNTIL_RESET = 3.0
 """Longest time, in seconds, to wait until a camera begins its reset. mpremote 1.29 ends 0.1 s before the camera begins
 its reset (`reset` in mpremote/main.py)."""
 _LOOK = 0.01
+
+
+class LostError(PortError):
+    """Error for a connection that was lost while mpremote ran."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +76,33 @@ def again(port: Port) -> Port | None:
     return next((other for other in cameras() if other.serial == port.serial), None)
 
 
-def after_reset(port: Port, patience: float) -> Port:
-    """Wait until a camera that was asked to reset is back, and return its port. Raises PortError if the camera is not
-    back after `patience` seconds. If the camera's serial number is not known, return `port` at once."""
+def reset(port: Port, ask: Callable[[], object], patience: float) -> Port:
+    """Reset a camera, wait until the camera is back, and return its port. The function `ask` sends the command for the
+    reset. If the PC cannot see whether the camera is gone, return as soon as `ask` returns. Raises PortError."""
+    before, lost = _seen(port), None
+    try:
+        ask()
+    except LostError as error:  # on a busy PC, the camera resets before mpremote has closed the port
+        lost = error
     began = time.monotonic()
-    while port.serial and again(port) and time.monotonic() < began + UNTIL_RESET:
+    while before and _seen(port) == before and time.monotonic() < began + UNTIL_RESET:
         time.sleep(_LOOK)
-    while not (found := again(port)):
+    if lost and _seen(port) == before:
+        raise lost
+    while before and not _seen(port):
         if time.monotonic() > began + patience:
             raise PortError(f"the camera at {port.device} did not restart: unplug it, and plug it in again")
         time.sleep(_LOOK)
-    return found
+    return again(port) or port
+
+
+def _seen(port: Port) -> tuple[object, ...]:
+    """Return values that change when a camera leaves the PC and comes back. The values are empty if the PC does not see
+    the camera."""
+    if (found := again(port)) is None:
+        return ()
+    try:
+        about = os.lstat(found.device)
+    except OSError:  # the port is not a file, for example on Windows
+        return (found.device,) if port.serial else ()
+    return found.device, about.st_ino, about.st_ctime_ns

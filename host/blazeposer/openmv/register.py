@@ -5,6 +5,7 @@ import json
 import os
 import stat
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,7 +55,8 @@ def _cannot(error: OSError) -> BlazePoserError:
 
 
 def remove(serial: str) -> None:
-    (_folder() / f"{serial}.json").unlink(missing_ok=True)
+    with suppress(OSError):  # the entry or its folder is gone already
+        (_folder() / f"{serial}.json").unlink()
 
 
 def running() -> dict[str, Entry]:
