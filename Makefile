@@ -29,7 +29,7 @@ docs: $(VENV)/docs.stamp # the site, into out/docs; the commands of extras that 
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs out/docs
 	@echo "The site: open $(abspath out/docs/index.html)"
 
-models: $(VENV)/all.stamp # from the data in BLAZEPOSER_DATA, about five hours on two cores
+models: $(VENV)/all.stamp # from the data in BLAZEPOSER_DATA, two to five hours on two cores
 	$(BIN)/blazeposer train
 	$(BIN)/blazeposer quantize --plain
 	$(BIN)/blazeposer evaluate --record --sheet
