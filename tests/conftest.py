@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import serial
 from hypothesis import HealthCheck, settings
 
 import blazeposer
@@ -20,6 +21,7 @@ from blazeposer.deploy.bundle import MODEL, Bundle, make
 from blazeposer.media.sources import read_image
 from deploying import BOARD, FRAME, in_use
 from standin import standin
+from waiting import HANG
 
 # A shell's background jobs ignore Ctrl-C and Ctrl-\, and so would all that the tests start and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -145,3 +147,10 @@ def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
     with VirtualCamera([FRAME], board=BOARD) as camera:
         in_use(camera)
         yield camera
+
+
+@pytest.fixture
+def link(camera: VirtualCamera) -> Iterator[serial.SerialBase]:
+    """The camera's port, as a program on the PC opens it."""
+    with serial.serial_for_url(camera.port, timeout=HANG, exclusive=True) as link:
+        yield link

@@ -1,7 +1,9 @@
-"""Read what a camera prints, line by line."""
+"""Read what a camera prints."""
 
 import time
 from collections.abc import Generator
+
+import serial
 
 from blazeposer.core.errors import PortError
 from blazeposer.stream.record import read_chunks
@@ -19,3 +21,10 @@ def read_lines(port: str, silence: float = HANG) -> Generator[str, None, None]:
             deadline = time.monotonic() + silence
         elif time.monotonic() > deadline:
             raise PortError(f"{port} sends nothing")
+
+
+def said(link: serial.SerialBase, end: bytes) -> bytes:
+    """Return the camera's output up to `end`."""
+    text = bytes(link.read_until(end))
+    assert text.endswith(end), text
+    return text

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -16,39 +15,23 @@ import pytest
 import serial
 
 from blazeposer.camera import VirtualCamera, copy_to_camera, reset, view
-from blazeposer.camera.hardware import Hardware
 from blazeposer.commands.camera import frames_of
 from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.core.prepare import Image, rgb565
 from blazeposer.core.resources import board_dir
 from blazeposer.openmv import mpremote as mpremote_module
-from blazeposer.openmv import ports
 from blazeposer.openmv.mpremote import mpremote
 from conftest import CommandLine
-from reading import read_lines
-from waiting import HANG, until
+from reading import read_lines, said
+from waiting import HANG
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
-TICKING = "import time\nwhile True:\n    print('tick')\n    time.sleep_ms(20)\n"
 
 
 @pytest.fixture
 def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
     with VirtualCamera([FRAME]) as camera:
         yield camera
-
-
-@pytest.fixture
-def link(camera: VirtualCamera) -> Iterator[serial.SerialBase]:
-    with serial.serial_for_url(camera.port, timeout=HANG, exclusive=True) as link:
-        yield link
-
-
-def said(link: serial.SerialBase, end: bytes) -> bytes:
-    """Return the camera's output up to `end`."""
-    text = bytes(link.read_until(end))
-    assert text.endswith(end), text
-    return text
 
 
 def test_mpremote_exec(camera: VirtualCamera) -> None:
@@ -106,102 +89,6 @@ def test_lines_that_are_typed_ahead_are_not_lost(link: serial.SerialBase) -> Non
     assert text.index(b"\r\n1\r\n") < text.index(b"\r\n2\r\n")
 
 
-def test_hard_reset_runs_boot_and_main(camera: VirtualCamera) -> None:
-    """openmv v5.0: main.py runs after a hard boot."""
-    (camera.folder / "flash" / "boot.py").write_text("print('boot')")
-    (camera.folder / "flash" / "main.py").write_text(TICKING)
-    camera.reset()
-    with serial.serial_for_url(camera.port, timeout=HANG) as link:
-        assert b"boot\r\ntick\r\n" in said(link, b"tick\r\n")
-    mpremote(camera.port, "exec", "pass")  # stops main.py
-    reset(camera.port)
-    assert "tick" in list(islice(read_lines(camera.port), 2))
-
-
-def test_a_hard_reset_disconnects_programs(camera: VirtualCamera) -> None:
-    """MicroPython 1.28, ports/stm32/powerctrl.c: NVIC_SystemReset resets the USB controller, too. So Ctrl-C cannot stop
-    machine.reset(), and the next program finds a camera that has started again."""
-    (camera.folder / "flash" / "main.py").write_text(TICKING)
-    for pressed in (False, True):
-        link = serial.serial_for_url(camera.port, timeout=HANG)
-        link.write(b"\r\x03")
-        said(link, b">>> ")
-        if pressed:
-            camera.reset()
-        else:
-            link.write(b"import machine; machine.reset()\r\x03\x03")
-        with pytest.raises((serial.SerialException, OSError)):
-            link.read_until(b"the end")
-        link.close()
-        until(lambda: camera.is_plugged_in, "the reset")
-        assert "tick" in list(islice(read_lines(camera.port), 2))
-
-
-def test_a_reset_ends_when_the_camera_is_back(camera: VirtualCamera, monkeypatch: pytest.MonkeyPatch) -> None:
-    """mpremote 1.29 ends before the camera begins its reset. On a busy PC, the reset can begin much later."""
-    (camera.folder / "flash" / "main.py").write_text(TICKING)
-    answer = Hardware._on_reset
-
-    def answer_late(hardware: Hardware) -> None:
-        time.sleep(0.5)  # longer than mpremote takes to start again
-        answer(hardware)
-
-    monkeypatch.setattr(Hardware, "_on_reset", answer_late)
-    for _ in range(2):
-        reset(camera.port)
-        assert mpremote(camera.port, "exec", "print('mine')") == "mine\n"
-
-
-def test_a_reset_can_begin_before_mpremote_has_ended(camera: VirtualCamera, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy PC, mpremote 1.29 can take longer than 0.1 s to end, and then loses the connection."""
-
-    def mpremote_that_ends_late(port: str, command: str) -> None:
-        mpremote(port, "exec", "--no-follow", "import machine; machine.reset()")
-        raise ports.LostError("the connection was lost")
-
-    (camera.folder / "flash" / "main.py").write_text(TICKING)
-    monkeypatch.setattr(mpremote_module, "mpremote", mpremote_that_ends_late)
-    reset(camera.port)
-    assert "tick" in list(islice(read_lines(camera.port), 2))
-
-
-def test_soft_reset_does_not_run_main(camera: VirtualCamera, link: serial.SerialBase) -> None:
-    """openmv v5.0, ports/stm32/main.c: boot.py runs at every reset, main.py never after a soft one. In the raw REPL a
-    soft reset stays in the raw REPL."""
-    for name in ("boot.py", "main.py"):
-        (camera.folder / "flash" / name).write_text(f"print('ran {name}')")
-    said(link, b">>> ")
-    link.write(b"x = 1\r\x04")
-    text = said(link, b"MPY: soft reboot\r\n") + said(link, b">>> ")
-    assert b"ran boot.py" in text
-    assert b"ran main.py" not in text
-    link.write(b"x\r")
-    assert b"NameError" in said(link, b">>> ")
-    link.write(b"\x01")
-    said(link, b"raw REPL; CTRL-B to exit\r\n>")
-    link.write(b"\x04")
-    text = said(link, b"MPY: soft reboot\r\n") + said(link, b"raw REPL; CTRL-B to exit\r\n>")
-    assert b"ran main.py" not in text
-    assert b"Type" not in text
-    link.write(b"print('raw')\x04")
-    assert said(link, b"\x04\x04>") == b"OKraw\r\n\x04\x04>"
-
-
-@pytest.mark.parametrize("ending", ["import machine; machine.soft_reset()", "import sys; sys.exit()"])
-def test_scripts_can_soft_reset(link: serial.SerialBase, ending: str) -> None:
-    said(link, b">>> ")
-    link.write(ending.encode() + b"\r")
-    said(link, b"MPY: soft reboot\r\n")
-    said(link, b">>> ")
-
-
-def test_ctrl_c_stops_main(camera: VirtualCamera) -> None:
-    (camera.folder / "flash" / "main.py").write_text(TICKING)
-    for _ in range(5):
-        camera.reset()
-        assert mpremote(camera.port, "exec", "print('mine')") == "mine\n"
-
-
 def test_ctrl_c_stops_what_came_by_raw_paste(link: serial.SerialBase) -> None:
     """The script comes as `mpremote run` sends it."""
     said(link, b">>> ")
@@ -232,13 +119,6 @@ def test_nothing_of_what_is_typed_ahead_is_lost(link: serial.SerialBase) -> None
     link.write(b"".join(b"print(%d * 1000)\r" % number for number in range(1, 101)))
     lines = said(link, b"\r\n100000\r\n>>> ").split(b"\r\n")
     assert [line for line in lines if line.isdigit()] == [b"%d000" % number for number in range(1, 101)]
-
-
-def test_script_error_leads_to_the_repl(camera: VirtualCamera) -> None:
-    (camera.folder / "flash" / "main.py").write_text("1 / 0\n")
-    camera.reset()
-    with serial.serial_for_url(camera.port, timeout=HANG) as link:
-        assert b"ZeroDivisionError" in said(link, b">>> ")
 
 
 def test_port_has_one_user(camera: VirtualCamera, link: serial.SerialBase) -> None:
