@@ -20,8 +20,8 @@ from blazeposer.core.resources import default_model
 from blazeposer.deploy.bundle import MODEL, Bundle, make
 from blazeposer.media.sources import read_image
 from deploying import BOARD, FRAME, in_use
+from reading import connect
 from standin import standin
-from waiting import HANG
 
 # A shell's background jobs ignore Ctrl-C and Ctrl-\, and so would all that the tests start and then interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -152,5 +152,5 @@ def camera(needs_virtual_camera: None) -> Iterator[VirtualCamera]:
 @pytest.fixture
 def link(camera: VirtualCamera) -> Iterator[serial.SerialBase]:
     """The camera's port, as a program on the PC opens it."""
-    with serial.serial_for_url(camera.port, timeout=HANG, exclusive=True) as link:
+    with connect(camera.port) as link:
         yield link

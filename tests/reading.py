@@ -6,6 +6,7 @@ from collections.abc import Generator
 import serial
 
 from blazeposer.core.errors import PortError
+from blazeposer.openmv.serial_port import open_port
 from blazeposer.stream.record import read_chunks
 from waiting import HANG
 
@@ -21,6 +22,13 @@ def read_lines(port: str, silence: float = HANG) -> Generator[str, None, None]:
             deadline = time.monotonic() + silence
         elif time.monotonic() > deadline:
             raise PortError(f"{port} sends nothing")
+
+
+def connect(port: str) -> serial.SerialBase:
+    """Open a camera's port. A read waits for all that it asks for, unless it hangs."""
+    link = open_port(port)
+    link.timeout = HANG
+    return link
 
 
 def said(link: serial.SerialBase, end: bytes) -> bytes:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import serial
 
 from blazeposer.camera import VirtualCamera, micropython
 from blazeposer.camera.micropython import MicroPython
 from blazeposer.core.errors import BlazePoserError, PortError
 from blazeposer.openmv import register
 from blazeposer.openmv.mpremote import mpremote
+from reading import connect
 from waiting import HANG, InThread, until
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
@@ -204,7 +204,7 @@ def ends_with(camera: VirtualCamera, text: bytes) -> bool:
 def test_the_next_program_gets_the_latest_that_was_printed(camera: VirtualCamera) -> None:
     """MicroPython 1.28, shared/tinyusb/mp_usbd_cdc.c: "When not connected we always write to usb fifo"."""
     for number in range(3):
-        with serial.serial_for_url(camera.port, timeout=HANG, exclusive=True) as link:
+        with connect(camera.port) as link:
             link.write(b"\r\x03")
             link.read_until(b">>> ")
             code = f"import time; time.sleep_ms(200); print('first', 'x' * 1000, 'late %d' % {number})"
@@ -212,7 +212,7 @@ def test_the_next_program_gets_the_latest_that_was_printed(camera: VirtualCamera
             link.read_until(b"\r\n")
         ending = b"late %d\r\n>>> " % number
         until(partial(ends_with, camera, ending), "what is printed later")
-    with serial.serial_for_url(camera.port, timeout=HANG) as link:
+    with connect(camera.port) as link:
         link.write(b"\rprint('new')\r")
         said = link.read_until(b"\r\nnew\r\n")
     assert b"late 2" in said
@@ -222,7 +222,7 @@ def test_the_next_program_gets_the_latest_that_was_printed(camera: VirtualCamera
 
 def test_ctrl_c_reaches_a_script_that_imports(camera: VirtualCamera) -> None:
     """On a camera nothing takes it for a file that is missing, as MicroPython 1.28's mp_vfs_import_stat does here."""
-    with serial.serial_for_url(camera.port, timeout=HANG) as link:
+    with connect(camera.port) as link:
         link.write(b"\r\x03\x01")
         link.read_until(b"CTRL-B to exit\r\n>")
         for _ in range(20):

@@ -13,8 +13,8 @@ from blazeposer.camera.hardware import Hardware
 from blazeposer.openmv import mpremote as mpremote_module
 from blazeposer.openmv import ports
 from blazeposer.openmv.mpremote import mpremote
-from reading import read_lines, said
-from waiting import HANG, until
+from reading import connect, read_lines, said
+from waiting import until
 
 FRAME = np.full((240, 320, 3), 90, np.uint8)
 TICKING = "import time\nwhile True:\n    print('tick')\n    time.sleep_ms(20)\n"
@@ -31,7 +31,7 @@ def test_hard_reset_runs_boot_and_main(camera: VirtualCamera) -> None:
     (camera.folder / "flash" / "boot.py").write_text("print('boot')")
     (camera.folder / "flash" / "main.py").write_text(TICKING)
     camera.reset()
-    with serial.serial_for_url(camera.port, timeout=HANG) as link:
+    with connect(camera.port) as link:
         assert b"boot\r\ntick\r\n" in said(link, b"tick\r\n")
     mpremote(camera.port, "exec", "pass")  # stops main.py
     reset(camera.port)
@@ -43,7 +43,7 @@ def test_a_hard_reset_disconnects_programs(camera: VirtualCamera) -> None:
     machine.reset(), and the next program finds a camera that has started again."""
     (camera.folder / "flash" / "main.py").write_text(TICKING)
     for pressed in (False, True):
-        link = serial.serial_for_url(camera.port, timeout=HANG)
+        link = connect(camera.port)
         link.write(b"\r\x03")
         said(link, b">>> ")
         if pressed:
@@ -125,5 +125,5 @@ def test_ctrl_c_stops_main(camera: VirtualCamera) -> None:
 def test_script_error_leads_to_the_repl(camera: VirtualCamera) -> None:
     (camera.folder / "flash" / "main.py").write_text("1 / 0\n")
     camera.reset()
-    with serial.serial_for_url(camera.port, timeout=HANG) as link:
+    with connect(camera.port) as link:
         assert b"ZeroDivisionError" in said(link, b">>> ")

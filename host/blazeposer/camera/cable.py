@@ -38,6 +38,7 @@ class Cable:
         self.is_connected = False
         """True if a program on the PC had the port open for the REPL at the last call of `receive`."""
         self.is_visible = False
+        self._is_open = False  # for the REPL or the protocol, at the last call of `receive`
         self._terminal = os.ttyname(terminal)
         tty.setraw(terminal)
         os.chmod(self._terminal, 0o600)
@@ -53,10 +54,13 @@ class Cable:
         """Check whether a program opened or closed the port, and return the bytes that the PC sent to the REPL."""
         data = b""
         events, is_protocol = self._events(), self._is_at_protocol_rate()
+        was_open, self._is_open = self._is_open, not events & select.POLLHUP
+        if was_open and not self._is_open:
+            self._delete_unread()
         if events & select.POLLIN and not is_protocol:
             with contextlib.suppress(OSError):  # the port was closed just now
                 data = os.read(self.end, CHUNK)
-        self.is_connected = not is_protocol and (bool(data) or not events & select.POLLHUP)
+        self.is_connected = not is_protocol and (bool(data) or self._is_open)
         return data
 
     def send(self) -> int:
@@ -76,6 +80,16 @@ class Cable:
             self.is_visible = False
             Path(self.address).unlink(missing_ok=True)
         os.close(self.end)
+
+    def _delete_unread(self) -> None:
+        """Delete the bytes that a program did not read before it closed the port. Linux does this for a USB port, but
+        not for a pseudo-terminal."""
+        import termios
+
+        with contextlib.suppress(OSError):
+            terminal = os.open(self._terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+            termios.tcflush(terminal, termios.TCIFLUSH)
+            os.close(terminal)
 
     def _events(self) -> int:
         poll = select.poll()

@@ -16,7 +16,12 @@ _LATENCY = 0.02  # longest time in seconds that a read waits for bytes
 def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
     """Open a serial port for this program alone. Raises PortError if the port cannot be opened."""
     try:
-        return serial.serial_for_url(port, baud_rate, timeout=_LATENCY, dsrdtr=False, exclusive=True)
+        link = serial.serial_for_url(port, baud_rate, timeout=_LATENCY, dsrdtr=False, exclusive=True, do_not_open=True)
+        # pyserial 3.5 deletes the bytes that arrive during the opening (serialposix.py, `open`). These bytes can be the
+        # only line of a camera that has stopped. On Windows, pyserial deletes the bytes in another way.
+        link._reset_input_buffer = lambda: None
+        link.open()
+        return link
     except (serial.SerialException, OSError, ValueError) as error:
         reason = _reason(error)
         if any(word in reason for word in _TAKEN):
