@@ -28,6 +28,7 @@ from blazeposer.tflite.npu import UNVERIFIED
 from conftest import CommandLine
 from deploying import FRAME
 from standin import standin
+from waiting import HANG
 
 
 @pytest.fixture
@@ -183,7 +184,7 @@ def test_a_pipe_or_a_device_in_a_bundle(folder: Path, name: str, device: str) ->
     else:
         (folder / name).symlink_to(device)
     command = [sys.executable, "-m", "blazeposer", "deploy", str(folder), "--port", "/dev/no-camera"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False)
     assert run.returncode == 1
     assert (
         f"{folder / name}: cannot be read (it is a pipe or a device, not a file): make the bundle again" in run.stderr
@@ -197,7 +198,7 @@ def test_a_pipe_for_a_model(tmp_path: Path, command: str) -> None:
     words = [*command.split(), str(tmp_path / "model.tflite")]
     words += ["--output", str(tmp_path / "bundle")] if "package" in command else []
     run = subprocess.run(
-        [sys.executable, "-m", "blazeposer", *words], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "blazeposer", *words], capture_output=True, text=True, timeout=HANG, check=False
     )
     assert run.returncode == 1
     assert "a pipe or a device, not a file" in run.stderr

@@ -15,6 +15,7 @@ from blazeposer.media.output import VideoWriter, write_image
 from blazeposer.media.sources import open_source, read_image
 from blazeposer.stream.record import Record, parse_line
 from conftest import CommandLine
+from waiting import HANG
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names and no such streams")
@@ -33,7 +34,7 @@ def records_of(printed: str) -> list[Record]:
 def run_apart(*arguments: str | Path, **streams: object) -> subprocess.CompletedProcess[bytes]:
     """Run `blazeposer` as a shell does, with streams of its own."""
     command = [sys.executable, "-m", "blazeposer", *map(str, arguments)]
-    return subprocess.run(command, **({"stdout": -1, "stderr": -1} | streams), timeout=600, check=False)  # type: ignore[call-overload]
+    return subprocess.run(command, **({"stdout": -1, "stderr": -1} | streams), timeout=HANG, check=False)  # type: ignore[call-overload]
 
 
 def make_folder_of_everything(folder: Path, head: Image) -> dict[str, list[str]]:
@@ -267,7 +268,7 @@ def test_a_film_that_is_cut_off_is_told(blazeposer_command: CommandLine, portrai
 def test_streams_that_are_closed_or_full(tmp_path: Path, head: Image, redirected: str) -> None:
     write_image(tmp_path / "a.png", head)
     command = f"'{sys.executable}' -m blazeposer detect a.png -o b.png {redirected}"
-    run = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    run = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=HANG, check=False)
     is_full = redirected.startswith("> /dev/full")
     assert "Traceback" not in run.stdout + run.stderr
     assert run.returncode == (1 if is_full or redirected == "2> /dev/full" else 0)

@@ -17,6 +17,7 @@ from blazeposer.live.session import run
 from blazeposer.stream.record import Counts, Reader, as_line
 from conftest import CommandLine
 from live import Keeper, ListLink, moment, nodding, record, seen_face
+from waiting import HANG
 
 SESSION = [
     record(0),
@@ -182,7 +183,7 @@ def test_a_reader_that_goes_ends_a_session_quietly(tmp_path: Path) -> None:
         assert replay.stderr
         replay.stdout.readline()
         replay.stdout.close()
-        assert (replay.wait(60), replay.stderr.read()) == (0, b"")
+        assert (replay.wait(HANG), replay.stderr.read()) == (0, b"")
 
 
 def test_plot_draws_every_face(tmp_path: Path, blazeposer_command: CommandLine) -> None:
