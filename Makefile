@@ -26,7 +26,7 @@ typecheck: $(VENV)/all.stamp
 	$(BIN)/mypy --config-file board/mypy.ini
 
 docs: $(VENV)/docs.stamp # the site, into out/docs; the commands of extras that are missing are named alone
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --quiet docs out/docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --nitpicky --fresh-env --quiet docs out/docs
 	@echo "The site: open $(abspath out/docs/index.html)"
 
 models: $(VENV)/all.stamp # from the data in BLAZEPOSER_DATA, two to five hours on two cores

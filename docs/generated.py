@@ -52,8 +52,8 @@ def speeds() -> str:
     """Return a table of the network's estimated speed on each board, as in `blazeposer check`."""
     model = examine(default_model())
     cycles, npu_note = npu_cycles(model.path)
-    heads, rows = time_table([judge(model, board) for board in BOARDS], cycles)
-    return f"{markdown_table(heads, rows)}\n\n{' '.join(time_notes(model, npu_note))}"
+    (board, *heads), rows = time_table([judge(model, board) for board in BOARDS], cycles)
+    return f"{markdown_table((f'`{board}`', *heads), rows)}\n\n{' '.join(time_notes(model, npu_note))}"
 
 
 def needs() -> str:
