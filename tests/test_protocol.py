@@ -309,7 +309,7 @@ def test_a_camera_that_stops_says_why(camera: VirtualCamera) -> None:
     (camera.folder / "flash" / "main.py").write_text(f"{listening}raise OSError('no model')\n")
     camera.reset()
     watching = watch(camera.port, silence=2.0)
-    why = "sends no records: reset the camera; its last line was: "
+    why = "sends no records: reset the camera; its last line was: OSError: no model"
     until(lambda: bool(watching.moments) and why in watching.moments[-1].state, "the reason")
     watching.stop()
 

@@ -130,7 +130,12 @@ def test_records_are_read_past_noise(talker: Talker) -> None:
         next(records)
 
 
-@pytest.mark.parametrize("talker", [b"BlazePoser stopped: no model\r\n"], indirect=True)
+STOPPED = b"BlazePoser stopped: no model\r\n"
+GREETING = b'OpenMV v5.0.0; MicroPython v1.28.0; OPENMV4-STM32H743\r\nType "help()" for more information.\r\n>>> '
+"""openmv v5.0, omv_mpconfigport.h; MicroPython 1.28, shared/runtime/pyexec.c."""
+
+
+@pytest.mark.parametrize("talker", [STOPPED, STOPPED + GREETING], indirect=True)
 def test_silent_camera_is_named_with_its_last_words(talker: Talker) -> None:
     with pytest.raises(PortError, match="BlazePoser stopped: no model"):
         next(read_records(talker.port, silence=5))

@@ -11,6 +11,7 @@ keypoints and angles. A PC can add the key "position" (x, y, z in centimetres) t
 """
 
 import json
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Generator
@@ -38,6 +39,9 @@ _START = '{"v":'  # of a record
 _LONGEST = 4096  # bytes of a line; a PC's record may have more faces or digits, and be longer than MAX_LINE
 _RECENT = 32  # number of newest records that are compared with a repeated or late record
 _SAID = 200  # largest length of the text `Reader.said`
+# The REPL prints these lines after a script has ended: "OpenMV v5.0.0; MicroPython v1.28.0; ..." and 'Type "help()"
+# ...' (MicroPython 1.28, shared/runtime/pyexec.c; openmv v5.0, omv_mpconfigport.h).
+_GREETING = re.compile(r'(OpenMV .*; )?MicroPython .*|Type "help\(\)" for more information\.')
 _FARTHEST = 10_000  # largest number of frames lost in a row; a larger gap means that the script restarted
 
 
@@ -204,8 +208,8 @@ class Reader:
     def __init__(self, midway: bool = True) -> None:
         self.counts = Counts()
         self.said = ""
-        """The last line that was not a record. This line usually says why the camera sends no records. The text is
-        printable, but its content is not checked."""
+        """The last line that was neither a record nor the REPL's greeting. This line usually says why the camera sends
+        no records. The text is printable, but its content is not checked."""
         self._pending = b""
         self._recent: OrderedDict[int, Record] = OrderedDict()
         self._last: int | None = None
@@ -252,7 +256,7 @@ class Reader:
         if not self._midway and ("{" in rest or "}" in rest):
             self.counts.garbled += 1
         elif not record and (said := rest.encode("latin-1").decode(errors="replace").strip()):
-            self.said = plain(said[:_SAID])
+            self.said = self.said if _GREETING.fullmatch(said) else plain(said[:_SAID])
         self._midway = False
         return record
 
