@@ -207,9 +207,10 @@ def test_the_next_program_gets_the_latest_that_was_printed(camera: VirtualCamera
         with connect(camera.port) as link:
             link.write(b"\r\x03")
             link.read_until(b">>> ")
-            code = f"import time; time.sleep_ms(200); print('first', 'x' * 1000, 'late %d' % {number})"
-            link.write(code.encode() + b"\r")
-            link.read_until(b"\r\n")
+            link.write(b"import os\rwhile 'closed%d' not in os.listdir('/flash'): pass\r\r" % number)
+            link.write(b"print('first', 'x' * 1000, 'late %d')\r" % number)
+            link.read_until(b"\r\n... ")
+        (camera.folder / "flash" / f"closed{number}").touch()
         ending = b"late %d\r\n>>> " % number
         until(partial(ends_with, camera, ending), "what is printed later")
     with connect(camera.port) as link:
