@@ -7,6 +7,7 @@ REPL answers (bridge.py).
 import contextlib
 import os
 import select
+import threading
 from pathlib import Path
 
 CHUNK = 4096
@@ -39,6 +40,7 @@ class Cable:
         """True if a program on the PC had the port open for the REPL at the last call of `receive`."""
         self.is_visible = False
         self._is_open = False  # for the REPL or the protocol, at the last call of `receive`
+        self._writing = threading.Lock()  # else `receive` could delete an answer to the next program
         self._terminal = os.ttyname(terminal)
         tty.setraw(terminal)
         os.chmod(self._terminal, 0o600)
@@ -53,10 +55,11 @@ class Cable:
     def receive(self) -> bytes:
         """Check whether a program opened or closed the port, and return the bytes that the PC sent to the REPL."""
         data = b""
-        events, is_protocol = self._events(), self._is_at_protocol_rate()
-        was_open, self._is_open = self._is_open, not events & select.POLLHUP
-        if was_open and not self._is_open:
-            self._delete_unread()
+        with self._writing:
+            events, is_protocol = self._events(), self._is_at_protocol_rate()
+            was_open, self._is_open = self._is_open, not events & select.POLLHUP
+            if was_open and not self._is_open:
+                self._delete_unread()
         if events & select.POLLIN and not is_protocol:
             with contextlib.suppress(OSError):  # the port was closed just now
                 data = os.read(self.end, CHUNK)
@@ -66,11 +69,17 @@ class Cable:
     def send(self) -> int:
         """Send as many bytes of `outgoing` as possible, and return their number."""
         try:
-            sent = os.write(self.end, self.outgoing)
+            sent = self.write(self.outgoing)
         except OSError:  # the buffer is full, or the port was closed just now
             return 0
         self.outgoing = self.outgoing[sent:]
         return sent
+
+    def write(self, data: bytes) -> int:
+        """Write as many bytes of `data` as possible, and return their number. Raises OSError if no byte can be written.
+        Any thread may call this method."""
+        with self._writing:
+            return os.write(self.end, data)
 
     def is_open_for_protocol(self) -> bool:
         return self._is_at_protocol_rate() and not self._events() & select.POLLHUP

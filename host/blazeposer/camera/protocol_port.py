@@ -114,7 +114,7 @@ class ProtocolPort:
                     raise _Interrupted
                 continue
             try:
-                data = data[os.write(self._cable.end, data) :]
+                data = data[self._cable.write(data) :]
             except OSError as error:  # the port was closed just now
                 raise _Interrupted from error
 
