@@ -57,13 +57,15 @@ class Cable:
         data = b""
         with self._writing:
             events, is_protocol = self._events(), self._is_at_protocol_rate()
+            if events & select.POLLIN and not is_protocol:
+                with contextlib.suppress(OSError):  # the port was closed just now
+                    data = os.read(self.end, CHUNK)
             was_open, self._is_open = self._is_open, not events & select.POLLHUP
             if was_open and not self._is_open:
                 self._delete_unread()
-        if events & select.POLLIN and not is_protocol:
-            with contextlib.suppress(OSError):  # the port was closed just now
-                data = os.read(self.end, CHUNK)
-        self.is_connected = not is_protocol and (bool(data) or self._is_open)
+        self.is_connected = not is_protocol and self._is_open
+        if not self.is_connected:
+            self.outgoing = self.outgoing[-KEPT:]
         return data
 
     def send(self) -> int:
@@ -92,12 +94,14 @@ class Cable:
 
     def _delete_unread(self) -> None:
         """Delete the bytes that a program did not read before it closed the port. Linux does this for a USB port, but
-        not for a pseudo-terminal."""
+        not for a pseudo-terminal. If the next program opens the port before `receive` sees that it was closed, the next
+        program gets these bytes, because Linux does not report the opening."""
         import termios
 
-        with contextlib.suppress(OSError):
-            terminal = os.open(self._terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        terminal = os.open(self._terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
             termios.tcflush(terminal, termios.TCIFLUSH)
+        finally:
             os.close(terminal)
 
     def _events(self) -> int:

@@ -18,9 +18,11 @@ def open_port(port: str, baud_rate: int = BAUD_RATE) -> serial.SerialBase:
     try:
         link = serial.serial_for_url(port, baud_rate, timeout=_LATENCY, dsrdtr=False, exclusive=True, do_not_open=True)
         # pyserial 3.5 deletes the bytes that arrive during the opening (serialposix.py, `open`). These bytes can be the
-        # only line of a camera that has stopped. On Windows, pyserial deletes the bytes in another way.
+        # only line of a camera that has stopped. On Windows and at URLs such as socket://, pyserial deletes the bytes
+        # in another way.
         link._reset_input_buffer = lambda: None
         link.open()
+        del link._reset_input_buffer
         return link
     except (serial.SerialException, OSError, ValueError) as error:
         reason = _reason(error)

@@ -41,7 +41,7 @@ _RECENT = 32  # number of newest records that are compared with a repeated or la
 _SAID = 200  # largest length of the text `Reader.said`
 # The REPL prints these lines after a script has ended: "OpenMV v5.0.0; MicroPython v1.28.0; ..." and 'Type "help()"
 # ...' (MicroPython 1.28, shared/runtime/pyexec.c; openmv v5.0, omv_mpconfigport.h).
-_GREETING = re.compile(r'(OpenMV .*; )?MicroPython .*|Type "help\(\)" for more information\.')
+_GREETING = re.compile(r'(OpenMV .*; )?MicroPython .*; .*|Type "help\(\)" for more information\.')
 _FARTHEST = 10_000  # largest number of frames lost in a row; a larger gap means that the script restarted
 
 
