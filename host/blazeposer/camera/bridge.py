@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from blazeposer.camera.cable import CHUNK, KEPT, LOOK, Cable
+from blazeposer.camera.cable import CHUNK, LOOK, Cable
 from blazeposer.camera.device import Device
 from blazeposer.camera.hardware import Hardware
 from blazeposer.camera.micropython import MicroPython
@@ -259,8 +259,6 @@ class Bridge:
             self._protocol.stdout.write(output)
         elif self._cable:
             self._cable.outgoing += output
-            if not self._cable.is_connected:
-                self._cable.outgoing = self._cable.outgoing[-KEPT:]
 
     def _send_to_camera(self) -> None:
         """Send the PC's bytes to MicroPython's REPL as soon as the REPL can read the bytes. Ctrl-C stops a running

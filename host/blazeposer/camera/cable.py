@@ -98,7 +98,10 @@ class Cable:
         program gets these bytes, because Linux does not report the opening."""
         import termios
 
-        terminal = os.open(self._terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            terminal = os.open(self._terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError:  # a program has opened the port for itself alone (TIOCEXCL)
+            return
         try:
             termios.tcflush(terminal, termios.TCIFLUSH)
         finally:
